@@ -1,0 +1,221 @@
+"""What goes over the wire? The JSON structs of `/v1`; OpenAPI is made from them."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from foryou.domain.event import Action
+
+MAX_RESULTS = 500
+MAX_EVENTS = 1_000
+Id = Annotated[str, Meta(min_length=1, max_length=128, description="1 to 128 bytes")]
+Count = Annotated[int, Meta(ge=1, le=MAX_RESULTS, description=f"1 to {MAX_RESULTS}")]
+
+
+class Wire(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """A request body: unknown fields are errors, so that a typing mistake is not silently ignored."""
+
+
+class Context(Wire):
+    """Where and how the answer will be shown."""
+
+    placement: Annotated[str, Meta(description="home, item, or another from the configuration")] = "home"
+    device: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Ask(Wire):
+    """What is wanted."""
+
+    user_id: Annotated[str, Meta(max_length=128, description="empty = anonymous")] = ""
+    anonymous_id: Annotated[str, Meta(max_length=128)] = ""
+    session_id: Annotated[str, Meta(max_length=128)] = ""
+    context: Context = msgspec.field(default_factory=Context)
+    num_results: Count | None = None
+    item_id: Annotated[str, Meta(max_length=128, description="the item of an item page")] = ""
+    exclude_item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
+    explain: bool = True
+    personalize: bool = True
+    deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] | None = None
+
+
+class WireReason(msgspec.Struct):
+    """Why an item is there; `because` names the items of the history that moved its score."""
+
+    code: str
+    text: str
+    because: tuple[str, ...]
+
+
+class WireItem(msgspec.Struct):
+    """One item of an answer."""
+
+    item_id: str
+    rank: int
+    score: float
+    source: str
+    reason: WireReason
+    title: str = ""
+    sponsored: bool = False
+
+
+class WireExperiment(msgspec.Struct):
+    """The arm that answered."""
+
+    name: str
+    arm: str
+
+
+class Recommended(msgspec.Struct):
+    """An answer."""
+
+    recommendation_id: str
+    items: list[WireItem]
+    model_version: str
+    experiment: WireExperiment
+    degraded: tuple[str, ...]
+    took_ms: float
+    next_cursor: str | None = None
+
+
+class Explained(msgspec.Struct):
+    """What became of one item for one user, stage by stage, and the sentence that sums it up."""
+
+    user_id: str
+    item_id: str
+    outcome: str
+    text: str
+    proposed_by: tuple[str, ...]
+    dropped_by: str
+    score: float
+    cutoff: float
+    rank: int
+    inputs: dict[str, float]
+    parts: dict[str, float]
+    reason: WireReason | None
+    model_version: str
+
+
+class WhyAsk(Wire):
+    """Which item, for whom."""
+
+    user_id: Id
+    item_id: Id
+    num_results: Count | None = None
+
+
+class EventIn(Wire):
+    """One action of a user."""
+
+    user_id: str
+    action: Action
+    item_id: str = ""
+    event_id: Annotated[str, Meta(description="made by the client, so that a retry is known; else made here")] = ""
+    at_ms: Annotated[int, Meta(description="when it happened, ms since 1970 UTC; 0 = now")] = 0
+    value: Annotated[float, Meta(description="rating (0.5..5), seconds of dwell, or amount")] | None = None
+    unit: Annotated[str, Meta(max_length=16)] = ""
+    quantity: int = 1
+    query: str = ""
+    session_id: str = ""
+    recommendation_id: str = ""
+    position: int = -1
+    context: dict[str, str] = {}
+
+
+class WireRejection(msgspec.Struct):
+    """An event that was not let in."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class EventsOut(msgspec.Struct):
+    """What became of the events; all accepted ones are durable."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[WireRejection]
+    event_ids: list[str]
+
+
+class ItemIn(Wire):
+    """An item as its owner describes it. PUT replaces, PATCH changes what is sent."""
+
+    title: Annotated[str, Meta(max_length=1_000)] | UnsetType = UNSET
+    categories: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = (
+        UNSET
+    )
+    attributes: dict[str, str] | UnsetType = UNSET
+    text: Annotated[str, Meta(max_length=20_000)] | UnsetType = UNSET
+    price: Annotated[float, Meta(ge=0, le=1e9)] | UnsetType = UNSET
+    brand: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    published_ms: Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | UnsetType = UNSET
+    expires_ms: Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | UnsetType = UNSET
+    status: Annotated[str, Meta(pattern="^(available|unavailable)$")] | UnsetType = UNSET
+
+
+class UserIn(Wire):
+    """What is known of a user. PUT replaces, PATCH changes what is sent."""
+
+    age: Annotated[int, Meta(ge=0, le=150)] | UnsetType = UNSET
+    gender: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
+    location: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    attributes: dict[str, str] | UnsetType = UNSET
+
+
+class UserOut(msgspec.Struct):
+    """What is remembered of a user."""
+
+    user_id: str
+    age: int
+    gender: str
+    location: str
+    attributes: dict[str, str]
+    actions: int
+    last_ms: int
+    recent_item_ids: list[str]
+
+
+class Erased(msgspec.Struct):
+    """A deletion under way."""
+
+    erasure_id: str
+
+
+class Written(msgspec.Struct):
+    """A durable change; `visible` says whether GET shows it already."""
+
+    item_id: str = ""
+    user_id: str = ""
+    visible: bool = True
+
+
+class Trending(msgspec.Struct):
+    """What trends."""
+
+    items: list[WireItem]
+
+
+class ProblemPart(msgspec.Struct):
+    """One thing that is wrong, and where."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct):
+    """An error as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemPart] = []
+
+
+def said(body: ItemIn | UserIn) -> dict[str, Any]:
+    """Give the fields that were sent."""
+    return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}

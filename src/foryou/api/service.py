@@ -1,0 +1,297 @@
+"""What can be asked of foryou? Every verb of the API without its transport: REST now, gRPC beside it later."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from foryou.api import schema
+from foryou.domain.catalog import Item, ItemChange
+from foryou.domain.errors import Invalid, NotFound
+from foryou.domain.event import Action, Event, hash64
+from foryou.domain.exposure import Exposure
+from foryou.domain.log import Position, Record, Stream, partition_of
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
+from foryou.domain.records import UserChange
+from foryou.domain.slate import Answer, Query, Verdict
+from foryou.ingest.codec import item_record, user_record
+from foryou.ingest.collector import Collector, Rejection, check_id
+from foryou.ingest.exposures import Exposures
+from foryou.observe.metrics import Metrics
+from foryou.serve.batching import Batcher, Job, deadline_in
+from foryou.serve.live import Live
+
+VISIBLE_WITHIN_S = 1.0  # how long a PUT waits until a GET would show it
+LOOK_EVERY_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service is made of."""
+
+    live: Live
+    log: EventLog
+    features: FeatureStore
+    items: ItemStore
+    exposures: Exposures
+    metrics: Metrics
+    clock: TimeSource
+    deadline_ms: int
+    lengths: dict[str, int]  # placement -> items where the caller does not say
+
+
+class Service:
+    """Answers questions and takes in events. Use it from one event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._collector = Collector(parts.log, parts.clock)
+        self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
+            _deliver, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
+        )
+
+    def close(self) -> None:
+        """Answer what waits, write what was shown, then let go of the stores."""
+        self._batcher.close()
+        self._parts.exposures.close()
+        for store in (self._parts.log, self._parts.features, self._parts.items):
+            store.close()
+
+    async def recommend(self, ask: schema.Ask) -> schema.Recommended:
+        """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
+        started = time.perf_counter()
+        placement = "item" if ask.item_id and ask.context.placement == "home" else ask.context.placement
+        if placement not in self._parts.lengths:
+            raise Invalid(
+                "context", f"placement {placement!r} is not configured", f"use one of {', '.join(self._parts.lengths)}"
+            )
+        name = uuid.uuid4().hex
+        user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
+        query = Query(
+            user_id=user_id,
+            k=ask.num_results or self._parts.lengths[placement],
+            now_ms=self._parts.clock.now_ms(),
+            seed=hash64(f"{user_id}:{name}"),
+            anchor=ask.item_id,
+            exclude=tuple(ask.exclude_item_ids),
+            explain=ask.explain,
+        )
+        answer = await self._answer(placement, query, ask.deadline_ms)
+        self._expose(name, placement, query, answer)
+        return schema.Recommended(
+            recommendation_id=name,
+            items=_wire_items(answer),
+            model_version=answer.bundle,
+            experiment=schema.WireExperiment("main", answer.bundle),
+            degraded=answer.degraded,
+            took_ms=round((time.perf_counter() - started) * 1e3, 3),
+        )
+
+    async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        arm = self._parts.live.arm_for(query.user_id)
+        deadline = deadline_in(deadline_ms or self._parts.deadline_ms)
+        self._batcher.submit(Job(arm, placement, query, deadline, future))
+        return await future
+
+    def _expose(self, name: str, placement: str, query: Query, answer: Answer) -> None:
+        for item in answer.items:
+            self._parts.metrics.shown.labels(item.source).inc()
+        self._parts.exposures.put(exposure(name, placement, query, answer))
+
+    async def similar(self, item_id: str, user_id: str, num_results: int | None) -> schema.Recommended:
+        """Answer with items like this one; what the user has seen is left out, where a user is given."""
+        return await self.recommend(
+            schema.Ask(
+                user_id=user_id, item_id=item_id, num_results=num_results, context=schema.Context(placement="item")
+            )
+        )
+
+    async def trending(self, num_results: int) -> schema.Trending:
+        """Give what trends in the last 24 h."""
+        view = self._parts.live.arm_for("").view
+        reason = schema.WireReason("trending", "Trending now", ())
+        best = [number for number in view.trending_top.tolist() if view.catalog.available[number]][:num_results]
+        return schema.Trending([
+            schema.WireItem(
+                view.catalog.id_of(number), rank + 1, float(view.trending[number]), "trending", reason,
+                view.catalog.title_of(number),
+            )
+            for rank, number in enumerate(best)
+        ])  # fmt: skip
+
+    async def explain(self, ask: schema.WhyAsk) -> schema.Explained:
+        """Say why, or why not, an item is among the user's recommendations."""
+        query = Query(
+            user_id=ask.user_id, k=ask.num_results or self._parts.lengths["home"], now_ms=self._parts.clock.now_ms(),
+            seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id,
+        )  # fmt: skip
+        answer = await self._answer("home", query)
+        verdict = answer.verdict or Verdict("unknown_item")
+        shown = next((item for item in answer.items if item.item_id == ask.item_id), None)
+        reason = shown.reason if shown else None
+        return schema.Explained(
+            ask.user_id, ask.item_id, verdict.outcome, told(verdict, query.k), verdict.proposed_by, verdict.dropped_by,
+            verdict.score, verdict.cutoff, verdict.rank, verdict.inputs, verdict.parts,
+            schema.WireReason(reason.code, reason.text, reason.because) if reason else None, answer.bundle,
+        )  # fmt: skip
+
+    async def collect(self, events: Sequence[schema.EventIn | Rejection]) -> schema.EventsOut:
+        """Store events; all accepted ones are durable when this returns. Raises Unavailable if the log is away."""
+        taken = [event if isinstance(event, Rejection) else _event(event) for event in events]
+        done = await asyncio.to_thread(self._collector.collect, taken)
+        meters = self._parts.metrics.events
+        meters.labels("accepted").inc(done.accepted)
+        meters.labels("duplicate").inc(done.duplicates)
+        meters.labels("rejected").inc(len(done.rejected))
+        meters.labels("clamped").inc(done.clamped)
+        rejected = [schema.WireRejection(one.index, f"invalid_{one.field}", one.detail) for one in done.rejected]
+        return schema.EventsOut(done.accepted, done.duplicates, rejected, done.event_ids)
+
+    async def change_item(self, item_id: str, op: str, body: schema.ItemIn | None) -> schema.Written:
+        """Store a change of an item (op put, patch or delete) and wait a moment until it is visible."""
+        check_id("item_id", item_id)
+        said = schema.said(body) if body else {}
+        if "categories" in said:
+            said["categories"] = tuple(said["categories"])
+        change = ItemChange(item_id=item_id, op=op, received_ms=self._parts.clock.now_ms(), **said)
+        end = await self._append(Stream.ITEMS, item_record(change))
+        partition = partition_of(item_id, self._parts.log.partitions())
+        visible = await self._until(lambda: self._parts.items.position().get(partition, -1) >= end)
+        return schema.Written(item_id=item_id, visible=visible)
+
+    async def item(self, item_id: str) -> Item:
+        """Give the document of an item. Raises NotFound."""
+        found = (await asyncio.to_thread(self._parts.items.read, [item_id]))[0]
+        if found is None:
+            raise NotFound(f"There is no item {item_id!r}; PUT /v1/items/{{item_id}} makes one")
+        return found
+
+    async def change_user(self, user_id: str, op: str, body: schema.UserIn) -> schema.Written:
+        """Store a change of a user's profile (op put or patch) and wait a moment until it is visible."""
+        check_id("user_id", user_id)
+        change = UserChange(user_id=user_id, op=op, received_ms=self._parts.clock.now_ms(), **schema.said(body))
+        end = await self._append(Stream.USERS, user_record(change))
+        return schema.Written(user_id=user_id, visible=await self._until(lambda: self._user_offset(user_id) >= end))
+
+    def _user_offset(self, user_id: str) -> int:
+        partition = partition_of(user_id, self._parts.log.partitions())
+        return self._parts.features.position(partition).get(Stream.USERS, -1)
+
+    async def user(self, user_id: str) -> schema.UserOut:
+        """Give what is remembered of a user. Raises NotFound."""
+        record = (await asyncio.to_thread(self._parts.features.read, [user_id]))[0]
+        if record is None:
+            raise NotFound(f"Nothing is known of user {user_id!r}; post an event or PUT /v1/users/{{user_id}}")
+        catalog, core = self._parts.live.arm_for(user_id).view.catalog, record.core
+        recent = catalog.numbers(np.array(core.views, np.uint64))
+        return schema.UserOut(
+            user_id, core.age, core.gender, core.location, core.attributes, len(record.history), core.last_ms,
+            [catalog.id_of(number) for number in recent.tolist() if number],
+        )  # fmt: skip
+
+    async def forget(self, user_id: str) -> schema.Erased:
+        """Erase what is remembered of a user: history, seen items, profile."""
+        erasure = f"erasure-{uuid.uuid4().hex}"
+        event = Event(event_id=erasure, user_id=user_id, action=Action.FORGET, at_ms=self._parts.clock.now_ms())
+        done = await asyncio.to_thread(self._collector.collect, [event])
+        if done.rejected:
+            raise Invalid(done.rejected[0].field, done.rejected[0].detail)
+        return schema.Erased(erasure)
+
+    def ready(self) -> bool:
+        """Say whether an arm serves."""
+        return bool(self._parts.live.arms())
+
+    async def _append(self, stream: Stream, record: Record) -> int:
+        from_log = self._parts.log
+        await asyncio.to_thread(from_log.append, stream, [record])
+        ends: Position = await asyncio.to_thread(from_log.ends, stream)
+        return ends[partition_of(record.key, from_log.partitions())]
+
+    async def _until(self, seen: Callable[[], bool]) -> bool:
+        """Wait until `seen` or until patience ends; say which."""
+        give_up = time.perf_counter() + VISIBLE_WITHIN_S
+        while not (visible := seen()) and time.perf_counter() < give_up:
+            await asyncio.sleep(LOOK_EVERY_S)
+        return visible
+
+
+def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:
+    """Give what must be remembered of an answer so that it can be reproduced."""
+    return Exposure(
+        recommendation_id=name,
+        user_id=query.user_id,
+        now_ms=query.now_ms,
+        placement=placement,
+        arm="main",
+        bundle=answer.bundle,
+        seed=query.seed,
+        offset=answer.offset,
+        items=tuple(item.item_id for item in answer.items),
+        scores=tuple(item.score for item in answer.items),
+        sources=tuple(item.source for item in answer.items),
+        propensities=tuple(item.propensity for item in answer.items),
+        degraded=answer.degraded,
+        trending=answer.view.trending_position,
+        trending_ms=answer.view.trending_ms,
+        catalog=dict(answer.view.catalog.position),
+        anchor=query.anchor,
+        exclude=query.exclude,
+        num_results=query.k,
+    )
+
+
+def told(verdict: Verdict, k: int) -> str:
+    """Give the verdict as a sentence."""
+    match verdict.outcome:
+        case "shown":
+            return f"Shown: rank {verdict.rank} of {k} by score."
+        case "outranked":
+            return f"Not shown: rank {verdict.rank} by score, {k} are shown; score {verdict.score:.3f}, needed {verdict.cutoff:.3f}."
+        case "dropped":
+            return f"Not shown: the rule {verdict.dropped_by!r} dropped it."
+        case "not_proposed":
+            return (
+                f"Not shown: no source proposed it; its score {verdict.score:.3f} would have been rank {verdict.rank}."
+            )
+        case _:
+            return "Not shown: the catalog has no such item."
+
+
+def _event(event: schema.EventIn) -> Event:
+    return Event(
+        event_id=event.event_id, user_id=event.user_id, action=event.action, at_ms=event.at_ms, item_id=event.item_id,
+        value=event.value, unit=event.unit, quantity=event.quantity, query=event.query, session_id=event.session_id,
+        recommendation_id=event.recommendation_id, position=event.position, context=event.context,
+    )  # fmt: skip
+
+
+def _wire_items(answer: Answer) -> list[schema.WireItem]:
+    catalog = answer.view.catalog
+    return [
+        schema.WireItem(
+            item.item_id, rank + 1, item.score, item.source,
+            schema.WireReason(item.reason.code, item.reason.text, item.reason.because),
+            catalog.title_of(catalog.number(item.item_id)),
+        )
+        for rank, item in enumerate(answer.items)
+    ]  # fmt: skip
+
+
+def _deliver(pairs: Sequence[tuple["asyncio.Future[Answer]", Answer | Exception]]) -> None:
+    """Hand answers over to the event loop, all of a batch in one call."""
+    pairs[0][0].get_loop().call_soon_threadsafe(_resolve, pairs)
+
+
+def _resolve(pairs: Sequence[tuple["asyncio.Future[Answer]", Answer | Exception]]) -> None:
+    for future, outcome in pairs:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

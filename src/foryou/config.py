@@ -1,0 +1,183 @@
+"""Which knobs are there? One frozen tree from `foryou.toml` in the home and `FORYOU_*` variables; nothing else reads them.
+
+`FORYOU_SERVE__PORT=9000` sets `serve.port`. Unknown keys are errors.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from foryou.domain.errors import Invalid
+
+PREFIX = "FORYOU_"
+HOME = Path("var/home")
+
+
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A branch of the tree."""
+
+
+class Serve(Group, frozen=True):
+    """The API processes."""
+
+    host: Annotated[str, Meta(description="address to listen on; the API has no keys yet, so keep it on loopback")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port")] = 8000
+    workers: Annotated[int, Meta(ge=1, le=256, description="API processes")] = 2
+    deadline_ms: Annotated[int, Meta(ge=1, le=60_000, description="ms after which optional stages are skipped")] = 100
+    refresh_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="ms between looks at new items, trends, releases")
+    ] = 250
+    exposure_queue: Annotated[
+        int, Meta(ge=1, description="answers that may wait to be logged; more are dropped and counted")
+    ] = 10_000
+    clock_offset_ms: Annotated[int, Meta(description="ms added to the wall clock; `serve --clock log` sets it")] = 0
+
+
+class Fold(Group, frozen=True):
+    """The stream process."""
+
+    batch: Annotated[int, Meta(ge=1, le=100_000, description="records folded at a time, per partition")] = 2_000
+    poll_ms: Annotated[int, Meta(ge=1, le=10_000, description="ms between looks at the log when idle")] = 5
+    lease_ms: Annotated[
+        int, Meta(ge=100, description="ms after which a silent stream process loses its right to write")
+    ] = 5_000
+
+
+class Trend(Group, frozen=True):
+    """The 24 h trend."""
+
+    half_life_h: Annotated[float, Meta(gt=0, description="hours after which an action counts half")] = 12.0
+
+
+class Placement(Group, frozen=True):
+    """A place where recommendations are shown: its sources, rules and length."""
+
+    collaborative: Annotated[int, Meta(ge=0, le=5_000, description="candidates by user vector")] = 500
+    item_to_item: Annotated[int, Meta(ge=0, le=5_000, description="candidates by items of the history")] = 300
+    popular: Annotated[int, Meta(ge=0, le=5_000, description="candidates that trend or are popular")] = 200
+    similar: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with the item of the page")] = 0
+    length: Annotated[int, Meta(ge=1, le=500, description="items where the caller does not say how many")] = 20
+    category_cap: Annotated[int, Meta(ge=0, description="items of one first category at most; 0 = no cap")] = 5
+    explore_share: Annotated[float, Meta(ge=0, le=1, description="share of places given to chance (0..1)")] = 0.1
+
+
+def _placements() -> dict[str, Placement]:
+    return {
+        "home": Placement(),
+        "item": Placement(collaborative=0, item_to_item=0, similar=300, category_cap=0, explore_share=0.0),
+    }
+
+
+class Train(Group, frozen=True):
+    """The training of a bundle."""
+
+    width: Annotated[int, Meta(ge=2, le=1_024, description="D: width of user and item vectors")] = 128
+    iterations: Annotated[int, Meta(ge=1, le=200, description="sweeps of alternating least squares")] = 12
+    unobserved: Annotated[float, Meta(gt=0, description="ALS: weight of a user-item pair without action")] = 0.1
+    regularisation: Annotated[float, Meta(gt=0, description="ALS: λ, scaled by frequency")] = 0.02
+    power: Annotated[float, Meta(ge=0, le=2, description="ALS: how λ grows with frequency")] = 1.0
+    ease_regularisation: Annotated[float, Meta(gt=0, description="item-to-item: λ of EASE")] = 400.0
+    ease_up_to: Annotated[int, Meta(ge=0, description="items up to which EASE is solved; above, cosine neighbours")] = (
+        12_000
+    )
+    neighbours: Annotated[int, Meta(ge=1, description="K: links kept per item where the matrix is not kept whole")] = (
+        300
+    )
+    whole_up_to: Annotated[int, Meta(ge=0, description="items up to which the item-to-item matrix is kept whole")] = (
+        4_000
+    )
+    validation_share: Annotated[
+        float, Meta(gt=0, lt=1, description="newest share of the log that weights are learned on")
+    ] = 0.2
+    seed: Annotated[int, Meta(description="start of every random number")] = 42
+
+
+class Config(Group, frozen=True):
+    """All of it."""
+
+    home: Annotated[str, Meta(description="folder that holds logs, records, catalog, bundles")] = str(HOME)
+    data: Annotated[str, Meta(description="folder of a data set for `demo` and `import`; empty = look around")] = ""
+    serve: Serve = Serve()
+    fold: Fold = Fold()
+    trend: Trend = Trend()
+    train: Train = Train()
+    placements: dict[str, Placement] = msgspec.field(default_factory=_placements)
+
+
+def load(home: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Config:
+    """Give the configuration: defaults, then `foryou.toml` of the home, then the environment, then `overrides`.
+
+    An override is a group with its settings (`serve={"port": 9000}`); None values are left out.
+    Raises Invalid with the key that is unknown or out of bounds.
+    """
+    environment = os.environ if environment is None else environment
+    said = _from_environment(environment)
+    folder = Path(home or said.get("home") or HOME)
+    tree = _merge(_from_file(folder / "foryou.toml"), said)
+    tree = _merge(tree, {name: {k: v for k, v in group.items() if v is not None} for name, group in overrides.items()})
+    tree["home"] = str(folder)
+    defaults = msgspec.to_builtins(Config())
+    if "placements" in tree:
+        tree["placements"] = _merge(defaults["placements"], tree["placements"])
+    try:
+        return msgspec.convert(tree, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(
+            "configuration", str(error), "`foryou config --explain` lists every key with its bounds"
+        ) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(str(path), str(error), "mend the line, or remove the file to use the defaults") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name == "FORYOU_REQUIRE_SERVICES":
+            continue
+        *groups, leaf = name.removeprefix(PREFIX).lower().split("__")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[leaf] = value
+    return tree
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merge(merged[name], value) if both else value
+    return merged
+
+
+def explain(config: Config) -> Iterator[tuple[str, Any, Any, str]]:
+    """Give every leaf: (key, value, default, what it means)."""
+    yield from _leaves("", config, Config())
+
+
+def _leaves(prefix: str, group: Group, default: Group) -> Iterator[tuple[str, Any, Any, str]]:
+    hints = {field.name: field.type for field in msgspec.inspect.type_info(type(group)).fields}  # type: ignore[union-attr]
+    for name in group.__struct_fields__:
+        value, usual = getattr(group, name), getattr(default, name)
+        if isinstance(value, Group):
+            yield from _leaves(f"{prefix}{name}.", value, usual)
+        elif isinstance(value, dict):
+            for key, member in value.items():
+                yield from _leaves(f"{prefix}{name}.{key}.", member, usual.get(key, type(member)()))
+        else:
+            meaning = getattr(hints[name], "extra_json_schema", None) or {}
+            yield f"{prefix}{name}", value, usual, meaning.get("description", "")

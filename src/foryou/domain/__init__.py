@@ -1,0 +1,1 @@
+"""The nouns, and the seams between the parts."""

@@ -1,0 +1,32 @@
+"""What was shown, to whom, and why? Enough to reproduce the answer bit for bit."""
+
+import msgspec
+
+
+class Exposure(msgspec.Struct, frozen=True, array_like=True):
+    """One answer, as it lies in the stream `exposures`. Evolves by appending fields with defaults.
+
+    `offset` is the user's place in `events` that was read, `trending` and `catalog` the positions that the
+    counters and the item columns had; `propensities` is the chance that the item had of its place (1 = certain).
+    """
+
+    recommendation_id: str
+    user_id: str
+    now_ms: int
+    placement: str
+    arm: str
+    bundle: str
+    seed: int
+    offset: int
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    sources: tuple[str, ...]
+    propensities: tuple[float, ...]
+    degraded: tuple[str, ...] = ()
+    trending: dict[int, int] = {}
+    trending_ms: int = 0
+    catalog: dict[int, int] = {}
+    anchor: str = ""
+    exclude: tuple[str, ...] = ()
+    num_results: int = 0
+    knew: dict[str, int] = {}

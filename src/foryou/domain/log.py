@@ -1,0 +1,48 @@
+"""What lies in a log: streams of records, partitioned by key, addressed by position."""
+
+from enum import StrEnum
+
+import msgspec
+
+from foryou.domain.event import hash64
+
+PARTITIONS = 4
+Position = dict[int, int]  # partition -> offset of the last record seen; absent = none seen
+
+
+class Stream(StrEnum):
+    """The streams of a log. events and exposures are keyed by user, items by item, users by user."""
+
+    EVENTS = "events"
+    EXPOSURES = "exposures"
+    ITEMS = "items"
+    USERS = "users"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is appended: `key` chooses the partition, `record_id` tells repeats, `body` is msgpack."""
+
+    key: str
+    record_id: str
+    body: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A record with its place in the log."""
+
+    partition: int
+    offset: int
+    appended_ms: int
+    record: Record
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What an append did: records now durable, and those that the log knew already (as far as it can tell)."""
+
+    stored: int
+    repeats: int
+
+
+def partition_of(key: str, partitions: int = PARTITIONS) -> int:
+    """Give the partition of a key: the same for ever, or positions lose their meaning."""
+    return hash64(key) % partitions

@@ -1,0 +1,188 @@
+"""Which seams does foryou have? Eight protocols; a backend is one class that keeps one of them.
+
+Every promise below is a test in `tests/contracts`, run over every backend.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.bundle import Manifest, ModelBundle
+from foryou.domain.catalog import Catalog, Item
+from foryou.domain.log import Appended, Entry, Position, Record, Stream
+from foryou.domain.records import Change, Trending, UserRecord
+from foryou.domain.release import Release
+from foryou.domain.slate import QueryBatch, Slate
+
+
+class TimeSource(Protocol):
+    """Anything that tells the time."""
+
+    def now_ms(self) -> int:
+        """Give the present, ms since 1970 UTC."""
+        ...
+
+
+class EventLog(Protocol):
+    """Streams of records. A key's records share a partition and keep their order.
+
+    At least once: a client's retry may be a second record; fold and archive drop repeats by id.
+    """
+
+    def append(self, stream: Stream, records: Sequence[Record]) -> Appended:
+        """Store the records; they are durable when this returns. All of them, or Unavailable is raised."""
+        ...
+
+    def partitions(self) -> int:
+        """Give the number of partitions of every stream."""
+        ...
+
+    def read(self, stream: Stream, partition: int, after: int, limit: int) -> list[Entry]:
+        """Give up to `limit` records with offsets above `after` (-1: from the start), in order."""
+        ...
+
+    def ends(self, stream: Stream) -> Position:
+        """Give the offset of the last record of each partition that has any."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class FeatureStore(Protocol):
+    """User records and trending counters, with the position of the log that they reflect."""
+
+    def read(self, users: Sequence[str]) -> list[UserRecord | None]:
+        """Give the record of each user in one round trip; None = never seen."""
+        ...
+
+    def write(self, change: Change, token: int) -> None:
+        """Write all of the change or nothing. StalePosition if `after` is not what is stored, or the lease is lost."""
+        ...
+
+    def position(self, partition: int) -> dict[str, int]:
+        """Give stream -> offset that the records of a partition reflect; {} = nothing yet."""
+        ...
+
+    def trending(self) -> Trending:
+        """Give the counters of the last hours."""
+        ...
+
+    def lease(self, holder: str, ttl_ms: int) -> int:
+        """Take or keep the right to write; gives a token that grows with each new holder. Conflict if another has it."""
+        ...
+
+    def release_lease(self, token: int) -> None:
+        """Give the right back."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class ItemStore(Protocol):
+    """The documents of the items, by number of arrival, with the position of `items` that they reflect."""
+
+    def read(self, item_ids: Sequence[str]) -> list[Item | None]:
+        """Give the document of each item; None = unknown or deleted."""
+        ...
+
+    def write(self, items: Mapping[str, Item | None], partition: int, after: int, through: int) -> None:
+        """Write all documents (None deletes) and the position, or nothing. StalePosition as in FeatureStore."""
+        ...
+
+    def position(self) -> Position:
+        """Give the offsets of `items` that the documents reflect."""
+        ...
+
+    def scan(self) -> Iterator[Item]:
+        """Give every document ever stored in the order of arrival; a deleted one as status `deleted`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class ModelStore(Protocol):
+    """Bundles, catalogs and releases. A half-written one is never visible."""
+
+    def publish(self, bundle: ModelBundle) -> str:
+        """Store the bundle, manifest last; gives its version. Conflict if the version exists."""
+        ...
+
+    def load(self, version: str) -> ModelBundle:
+        """Give a bundle with checksums verified and arrays mapped. NotFound, or Refused if it is damaged."""
+        ...
+
+    def versions(self) -> list[Manifest]:
+        """Give the manifests of all complete bundles, oldest first."""
+        ...
+
+    def publish_catalog(self, catalog: Catalog) -> str:
+        """Store the catalog; gives its version."""
+        ...
+
+    def load_catalog(self, version: str) -> Catalog:
+        """Give a catalog, its arrays mapped."""
+        ...
+
+    def release(self) -> Release | None:
+        """Give the release in force; None = nothing was promoted yet."""
+        ...
+
+    def releases(self) -> list[Release]:
+        """Give all releases, oldest first."""
+        ...
+
+    def replace_release(self, new: Release, expected: int) -> None:
+        """Put `new` in force if generation `expected` still is (0 = none yet); Conflict for all racers but one."""
+        ...
+
+
+class Feature(Protocol):
+    """One input of the ranker."""
+
+    name: str
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        """Fill out [B, C] with the input's value for each candidate item [B, C]; 0 where nothing is known."""
+        ...
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
+        """Fill out [B, L, C] with the values if history entry l were not there; False = does not depend on history."""
+        ...
+
+
+class Source(Protocol):
+    """Where candidates come from. Only adds, at most `places` per query."""
+
+    name: str
+    places: int
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose candidates for every query."""
+        ...
+
+
+class Ranker(Protocol):
+    """What a candidate is worth. Only scores; order and shape are kept."""
+
+    def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
+        """Fill out [B, C] with the score of each candidate."""
+        ...
+
+
+class Rule(Protocol):
+    """What may be shown. Only drops or pins. Essential rules fail closed, the others fail open and are counted."""
+
+    name: str
+    essential: bool
+
+    def apply(self, batch: QueryBatch, slate: Slate) -> None:
+        """Drop or pin candidates."""
+        ...

@@ -1,0 +1,228 @@
+"""What travels through the pipeline? A batch of queries, a slate of candidates, a trace of what happened.
+
+Letters, defined once: B queries in a batch · C candidate places per query · F features · D embedding width ·
+H history length · N items.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou import kernels
+from foryou.domain.catalog import Catalog
+
+_SLATE = {
+    "item": np.int32, "prior": np.float32, "score": np.float32, "origin": np.uint16, "dropped": np.uint8,
+    "pin": np.int16, "propensity": np.float32,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What one caller asks. `seed` is derived from user and request, so the answer does not depend on arrival order."""
+
+    user_id: str
+    k: int
+    now_ms: int
+    seed: int
+    anchor: str = ""  # the item of an item page
+    exclude: tuple[str, ...] = ()
+    asked: str = ""  # an item whose fate is asked for: "why, or why not?"
+    explain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one process knows of items and trends at a moment; replaced whole, never changed.
+
+    trending  float32 [N+1] decayed interest of the last 24 h · trending_top int32 [n] its best items, best first ·
+    trending_position, trending_ms: the counters that it was made of, and the time that it was made for
+    """
+
+    catalog: Catalog
+    trending: NDArray[np.float32]
+    trending_top: NDArray[np.int32]
+    trending_position: dict[int, int]
+    trending_ms: int
+
+
+@dataclass(slots=True)
+class QueryBatch:
+    """What is asked, for B users at once.
+
+    history  int32 [B, H] distinct items newest first, 0 = none   taste  float32 [B, H] interest in [-1, 1]
+    action   uint8 [B, H] the action that gave the taste          anchor int32 [B] item of an item page, 0 = none
+    seen     uint32 [S] low hash halves, sorted per query; those of query b are seen[seen_start[b]:seen_start[b+1]]
+    k        int32 [B] wanted length                              seed   uint64 [B]
+    asked    int32 [B] item whose fate is asked for, 0 = none     offset places of the users in `events`
+    user     float32 [B, D] user vectors, filled by the stage `represent` together with what explanations need
+             of the solution: inverse float64 [B, M, M] and place int32 [B, M]
+    """
+
+    query: list[Query]
+    view: View
+    history: NDArray[np.int32]
+    taste: NDArray[np.float32]
+    action: NDArray[np.uint8]
+    seen: NDArray[np.uint32]
+    seen_start: NDArray[np.int64]
+    anchor: NDArray[np.int32]
+    asked: NDArray[np.int32]
+    k: NDArray[np.int32]
+    seed: NDArray[np.uint64]
+    offset: list[int]
+    known: list[bool]
+    user: NDArray[np.float32]
+    inverse: NDArray[np.float64]
+    place: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened to one batch: plain data that `observe` turns into metrics."""
+
+    stages: list[tuple[str, float, int]] = field(default_factory=list)  # (name, ms, candidates kept)
+    fallbacks: list[str] = field(default_factory=list)  # stages that failed open or were skipped
+    errors: list[str] = field(default_factory=list)
+    not_finite: int = 0
+
+
+class Slate:
+    """The candidates of B queries, as arrays [B, C]; memory is reused from batch to batch.
+
+    item        int32    0 = empty place            origin  uint16  bit set of the sources that proposed it
+    prior       float32  the first source's score   dropped uint8   0 = kept, else the number of the rule + 1
+    score       float32  the ranker's               pin     int16   > 0 = the place (1..k) it must have
+    propensity  float32  chance of being shown where it is, 1 = certain
+    Nothing orders a slate except `top`; a score that is not finite is never selected.
+    """
+
+    item: NDArray[np.int32]
+    prior: NDArray[np.float32]
+    score: NDArray[np.float32]
+    origin: NDArray[np.uint16]
+    dropped: NDArray[np.uint8]
+    pin: NDArray[np.int16]
+    propensity: NDArray[np.float32]
+
+    def __init__(self, quotas: Mapping[str, int], rules: tuple[str, ...] = ()) -> None:
+        """Make room for the quotas: source -> places; the order gives the bits of `origin`."""
+        self.rules, self.sources = rules, tuple(quotas)
+        self.places = max(1, sum(quotas.values()))
+        self._memory: dict[str, NDArray[np.generic]] = {}
+        self.reset(1)
+
+    def reset(self, queries: int) -> None:
+        """Empty the slate and make it B = `queries` wide."""
+        size = queries * self.places
+        for name, dtype in _SLATE.items():
+            if name not in self._memory or len(self._memory[name]) < size:
+                self._memory[name] = np.empty(size, dtype)
+            column = self._memory[name][:size].reshape(queries, self.places)
+            column[:] = name == "propensity"
+            setattr(self, name, column)
+        self._used = 0
+
+    def propose(self, source: str, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
+        """Add candidates of one source: int32 [B, n] (0 = none) with their priors float32 [B, n].
+
+        An item that is there already keeps its place and prior and gains the source's bit. What goes beyond the
+        room that the quotas made is left out.
+        """
+        bit = np.uint16(1 << self.sources.index(source))
+        self._used = kernels.merge(self.item, self.prior, self.origin, self._used, item, prior, bit)
+
+    def drop(self, mask: NDArray[np.bool_], rule: str) -> None:
+        """Drop the candidates where the mask [B, C] is true; the first rule that drops one keeps the blame."""
+        self.dropped[mask & (self.dropped == 0)] = self.rules.index(rule) + 1
+
+    def kept(self) -> NDArray[np.bool_]:
+        """Give where a candidate stands that no rule has dropped.  bool [B, C]"""
+        return (self.item > 0) & (self.dropped == 0)
+
+    def size(self) -> int:
+        """Give how many candidates are kept, over all queries."""
+        return int(np.count_nonzero(self.kept()))
+
+    def not_finite(self) -> int:
+        """Give how many kept candidates have a score that is NaN or infinite."""
+        return int(np.count_nonzero(~np.isfinite(self.score) & self.kept()))
+
+    def source_of(self, query: int, place: int) -> str:
+        """Give the first source that proposed the candidate; `exploration` where chance put it."""
+        if self.propensity[query, place] < 1:
+            return "exploration"
+        origin = int(self.origin[query, place])
+        return self.sources[(origin & -origin).bit_length() - 1] if origin else ""
+
+    def sources_of(self, query: int, place: int) -> tuple[str, ...]:
+        """Give all sources that proposed the candidate."""
+        origin = int(self.origin[query, place])
+        return tuple(name for bit, name in enumerate(self.sources) if origin >> bit & 1)
+
+    def drops(self) -> dict[str, int]:
+        """Give how many candidates each rule dropped."""
+        count = np.bincount(self.dropped[self.item > 0], minlength=len(self.rules) + 1)
+        return {rule: int(count[place + 1]) for place, rule in enumerate(self.rules) if count[place + 1]}
+
+    def top(self, k: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Give the places of the best kept candidates per query: int32 [B, max k], -1 = none.
+
+        Pinned ones stand at their place, the others follow by score; equal scores by item number.
+        """
+        return kernels.top(self.item, self.score, self.dropped, self.pin, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an item is there: a code, a sentence and the items of the history that moved its score."""
+
+    code: str
+    text: str
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One item of an answer."""
+
+    item_id: str
+    score: float
+    source: str
+    propensity: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one query. `degraded` says what is missing from it and why."""
+
+    items: list[Shown]
+    degraded: tuple[str, ...]
+    bundle: str
+    offset: int
+    view: View
+    verdict: "Verdict | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of the item that was asked for: the verdict of every stage.
+
+    `outcome`: shown | outranked | dropped | not_proposed | unknown_item; `rank` among those kept (1 = best), `cutoff` the score of
+    the last item shown; `inputs` what the ranker saw, `parts` what each input added to the score.
+    """
+
+    outcome: str
+    proposed_by: tuple[str, ...] = ()
+    dropped_by: str = ""
+    score: float = 0.0
+    cutoff: float = 0.0
+    rank: int = 0
+    inputs: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, float] = field(default_factory=dict)

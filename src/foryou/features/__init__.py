@@ -1,0 +1,1 @@
+"""Events become features: the fold, the counters, the inputs of the ranker."""

@@ -1,0 +1,104 @@
+"""What do we know about these users now? Queries become a batch of arrays, in one read of the store."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou import kernels
+from foryou.domain.catalog import Catalog
+from foryou.domain.event import hash64, hashes, interest
+from foryou.domain.ports import FeatureStore
+from foryou.domain.records import NOBODY, UserRecord, merged
+from foryou.domain.slate import Query, QueryBatch, View
+
+WINDOW = 50  # H on the hot path: distinct items of the history that models look at
+
+
+class Hydrate:
+    """Turns queries into a batch: user records from the store, item numbers from the view."""
+
+    def __init__(self, store: FeatureStore, view: Callable[[], View]) -> None:
+        self._store, self._view = store, view
+
+    def __call__(self, queries: list[Query]) -> QueryBatch:
+        """Give the batch, with one read of the store (two where a user was merged)."""
+        return assemble_batch(queries, self._records([query.user_id for query in queries]), self._view())
+
+    def strangers(self, queries: list[Query]) -> QueryBatch:
+        """Give the batch as if nobody were known: what is left when the store does not answer."""
+        return assemble_batch(queries, [None] * len(queries), self._view())
+
+    def _records(self, users: list[str]) -> list[UserRecord | None]:
+        found = self._store.read(users)
+        relatives = {name for record in found if record for name in _relatives(record)}
+        if not relatives:
+            return found
+        names = list(relatives)
+        known = dict(zip([*users, *names], [*found, *self._store.read(names)], strict=True))
+        second = {name for main in names if (record := known[main]) for name in record.core.merged} - set(known)
+        if second:
+            known |= dict(zip(second, self._store.read(list(second)), strict=True))
+        return [_with_relatives(user, known) for user in users]
+
+
+def _relatives(record: UserRecord) -> tuple[str, ...]:
+    return (*record.core.merged, record.core.alias_of) if record.core.alias_of else record.core.merged
+
+
+def _with_relatives(user: str, known: dict[str, UserRecord | None]) -> UserRecord | None:
+    record = known[user]
+    main = known.get(record.core.alias_of) if record and record.core.alias_of else record
+    if main is None:
+        return record
+    family = [main, *(other for name in main.core.merged if (other := known.get(name)))]
+    return merged(family) if len(family) > 1 else main
+
+
+def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], view: View) -> QueryBatch:
+    """Give the batch of these queries and records (None = unknown user) as seen by the view."""
+    people = [record or NOBODY for record in records]
+    flat = np.concatenate([person.history for person in people])
+    start = np.zeros(len(people) + 1, np.int64)
+    np.cumsum([len(person.history) for person in people], out=start[1:])
+    actions = np.ascontiguousarray(flat["action"])
+    taste = interest(actions, np.ascontiguousarray(flat["value"]))
+    shape = (len(people), WINDOW)
+    history, tastes = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    kinds = np.empty(shape, np.uint8)
+    numbers = view.catalog.numbers(np.ascontiguousarray(flat["item"]))
+    kernels.recent(numbers, taste, actions, start, history, tastes, kinds)
+    seen, seen_start = _seen(queries, people)
+    return QueryBatch(
+        query=queries,
+        view=view,
+        history=history,
+        taste=tastes,
+        action=kinds,
+        seen=seen,
+        seen_start=seen_start,
+        anchor=_numbers(view.catalog, [query.anchor for query in queries]),
+        asked=_numbers(view.catalog, [query.asked for query in queries]),
+        k=np.array([query.k for query in queries], np.int32),
+        seed=np.array([query.seed for query in queries], np.uint64),
+        offset=[person.offset for person in people],
+        known=[record is not None for record in records],
+        user=np.zeros((len(people), 0), np.float32),
+        inverse=np.zeros((len(people), 0, 0), np.float64),
+        place=np.full((len(people), 0), -1, np.int32),
+    )
+
+
+def _seen(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    parts = []
+    for query, person in zip(queries, people, strict=True):
+        hidden = (*query.exclude, query.anchor) if query.anchor else query.exclude
+        own = np.concatenate([person.seen, hashes(list(hidden)).astype(np.uint32)]) if hidden else person.seen
+        parts.append(np.sort(own))
+    start = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([len(part) for part in parts], out=start[1:])
+    return np.concatenate(parts), start
+
+
+def _numbers(catalog: Catalog, item_ids: list[str]) -> NDArray[np.int32]:
+    return catalog.numbers(np.array([hash64(item_id) if item_id else 0 for item_id in item_ids], np.uint64))

@@ -1,0 +1,40 @@
+"""What is hot right now? Hourly counters become one decayed number per item."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.catalog import Catalog
+from foryou.domain.clock import HOUR_MS
+from foryou.domain.records import Trending
+from foryou.domain.slate import View
+
+HALF_LIFE_H = 12.0
+WINDOW_H = 24
+TOP = 200
+
+
+def view(catalog: Catalog, trending: Trending, now_ms: int, half_life_h: float = HALF_LIFE_H) -> View:
+    """Give what is known of items and trends at this moment; counters older than 24 h count nothing."""
+    scores, top = decayed(catalog, trending, now_ms, half_life_h)
+    return View(catalog, scores, top, dict(trending.position), now_ms)
+
+
+def decayed(
+    catalog: Catalog, trending: Trending, now_ms: int, half_life_h: float
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Give Σ count · 2^(-age / half-life) per item, float32 [N+1], and the best items in order, int32 [n]."""
+    scores = np.zeros(len(catalog) + 1, np.float64)
+    age = now_ms // HOUR_MS - trending.hour
+    recent = (age >= 0) & (age <= WINDOW_H)
+    number = catalog.numbers(trending.item[recent])
+    weight = trending.count[recent] / 100 * np.exp2(-age[recent] / half_life_h)
+    order = np.lexsort((trending.hour[recent], number))  # a fixed order of summation: equal counters, equal bits
+    np.add.at(scores, number[order], weight[order])
+    scores[0] = 0
+    best = np.argsort(-scores, kind="stable")[:TOP] if len(scores) <= 50_000 else _top_of_many(scores)
+    return scores.astype(np.float32), best[scores[best] > 0].astype(np.int32)
+
+
+def _top_of_many(scores: NDArray[np.float64]) -> NDArray[np.intp]:
+    touched = np.flatnonzero(scores)
+    return touched[np.argsort(-scores[touched], kind="stable")[:TOP]]

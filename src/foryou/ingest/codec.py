@@ -1,0 +1,105 @@
+"""How does a noun become a record of the log, and a record a noun again? Here, for imports and the API alike."""
+
+from hashlib import blake2b
+from typing import TypeVar
+
+import msgspec
+
+from foryou.domain.catalog import ItemChange
+from foryou.domain.errors import Invalid, Refused
+from foryou.domain.event import Action, Event
+from foryou.domain.log import Record, Stream
+from foryou.domain.records import UserChange
+
+_T = TypeVar("_T")
+
+# Deterministic: a dict's keys are sorted, so equal changes have equal bytes and equal ids.
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_event_decoder = msgspec.msgpack.Decoder(Event)
+_item_decoder = msgspec.msgpack.Decoder(ItemChange)
+_user_decoder = msgspec.msgpack.Decoder(UserChange)
+
+
+def event_record(event: Event) -> Record:
+    """Give the record of one event, keyed by its user. `records_of` knows the actions that need more than one."""
+    return Record(event.user_id, event.event_id, _encoder.encode(event))
+
+
+def item_record(change: ItemChange) -> Record:
+    """Give the record of an item's change; its id is a hash of everything in it, `received_ms` too.
+
+    So an import, which leaves `received_ms` at 0, adds nothing the second time, while a price that goes from
+    5 to 6 and back to 5 through the API is three records.
+    """
+    body = _encoder.encode(change)
+    return Record(change.item_id, _hash(body), body)
+
+
+def user_record(change: UserChange) -> Record:
+    """Give the record of a user's change; its id is a hash of everything in it, as for items."""
+    body = _encoder.encode(change)
+    return Record(change.user_id, _hash(body), body)
+
+
+def records_of(event: Event) -> list[tuple[Stream, Record]]:
+    """Give all records that one event becomes, with their streams.
+
+    alias   two events, one under either user: the source's says unit `into`, the target's (user and query
+            exchanged) unit `from`; their ids end so too. Each user's partition can then fold its own half.
+    forget  the event, and in `users` the deletion of the profile.
+    A retry with the same event_id gives the same record ids.
+    Raises Invalid for an alias without a target or to itself.
+    """
+    if event.action is Action.ALIAS:
+        return [(Stream.EVENTS, event_record(half)) for half in _alias_halves(event)]
+    records = [(Stream.EVENTS, event_record(event))]
+    if event.action is Action.FORGET:
+        change = UserChange(user_id=event.user_id, op="delete", received_ms=event.received_ms)
+        record = Record(event.user_id, f"{event.event_id}:forget", _encoder.encode(change))
+        records.append((Stream.USERS, record))
+    return records
+
+
+def event_of(body: bytes) -> Event:
+    """Give the event of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_event_decoder, body, "an event")
+
+
+def item_of(body: bytes) -> ItemChange:
+    """Give the item's change of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_item_decoder, body, "a change of an item")
+
+
+def user_of(body: bytes) -> UserChange:
+    """Give the user's change of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_user_decoder, body, "a change of a user")
+
+
+def content_id(*parts: str) -> str:
+    """Give an id made of what is said: equal parts, equal id. No part may hold a NUL, which parts them."""
+    return _hash("\0".join(parts).encode())
+
+
+def _hash(body: bytes) -> str:
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+def _alias_halves(event: Event) -> tuple[Event, Event]:
+    source, target = event.user_id, event.query
+    if not target or target == source:
+        raise Invalid("query", f"user {source!r} cannot become {target!r}", "name another user as the target")
+    replace = msgspec.structs.replace
+    return (
+        replace(event, event_id=f"{event.event_id}:into", unit="into"),
+        replace(event, event_id=f"{event.event_id}:from", unit="from", user_id=target, query=source),
+    )
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[_T], body: bytes, what: str) -> _T:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise Refused(
+            f"A record of {len(body)} bytes cannot be read as {what} ({error}); "
+            "it is damaged or of another format: restore the log from a copy, or read it with the release that wrote it"
+        ) from error

@@ -1,0 +1,1 @@
+"""What training and serving both need, on numpy alone."""

@@ -1,0 +1,61 @@
+"""What does foryou measure? Traces and counts become Prometheus metrics, one set for all processes of a home."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from foryou.domain.slate import Trace
+
+MS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500)
+PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """The meters of one process."""
+
+    def __init__(self) -> None:
+        self.requests = Counter("foryou_requests_total", "requests by route and status", ["route", "status"])
+        self.latency = Histogram("foryou_request_ms", "time to answer, ms", ["route"], buckets=MS_BUCKETS)
+        self.stage = Histogram("foryou_stage_ms", "time per stage and batch, ms", ["stage"], buckets=MS_BUCKETS)
+        self.batch = Histogram("foryou_batch_queries", "queries per batch", buckets=(1, 2, 4, 8, 16, 32))
+        self.fallbacks = Counter("foryou_fallbacks_total", "stages that failed open or were skipped", ["stage"])
+        self.not_finite = Counter("foryou_scores_not_finite_total", "scores that were NaN or infinite")
+        self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"])
+        self.events = Counter("foryou_events_total", "events by outcome", ["outcome"])
+        self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"])
+        self.folded = Counter("foryou_folded_total", "records folded, by stream", ["stream"])
+        self.fold_lag = Histogram(
+            "foryou_fold_ms", "from durable in the log to visible in the records, ms", buckets=MS_BUCKETS
+        )
+        self.poison = Counter("foryou_poison_total", "records that could not be read")
+        self.bundle_age = Gauge("foryou_bundle_age_s", "age of the serving bundle, s", multiprocess_mode="mostrecent")
+        self.refused = Gauge("foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max")
+
+    def trace(self, trace: Trace, queries: int) -> None:
+        """Count what happened to one batch."""
+        self.batch.observe(queries)
+        for stage, ms, _ in trace.stages:
+            self.stage.labels(stage).observe(ms)
+        for stage in trace.fallbacks:
+            self.fallbacks.labels(stage).inc(queries)
+        if trace.not_finite:
+            self.not_finite.inc(trace.not_finite)
+
+
+def share(folder: Path) -> None:
+    """Make all processes started from here write their meters into this folder, emptied first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.db"):
+        old.unlink()
+    os.environ[PROCESSES] = str(folder)
+
+
+def exposition() -> Callable[[], bytes]:
+    """Give the function that writes the meters of all processes in Prometheus text format."""
+    if PROCESSES not in os.environ:
+        return generate_latest
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return lambda: generate_latest(registry)

@@ -1,0 +1,123 @@
+"""Why is this item there? Leave one history item out and score again: what makes the score fall is the reason."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.event import ACTIONS, Action
+from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
+from foryou.serve.rankers import Blend
+
+NAMED = 2  # history items named at most
+WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
+_VERB = {
+    Action.PURCHASE: "bought", Action.RATING: "rated", Action.LIKE: "liked", Action.VIEW: "viewed",
+    Action.CLICK: "looked at", Action.DWELL: "spent time on", Action.ADD_TO_CART: "put in your cart",
+}  # fmt: skip
+
+
+class Explain:
+    """Counterfactual reasons on the final score, exact for every history item that the models look at."""
+
+    def __init__(self, ranker: Blend) -> None:
+        self._ranker = ranker
+
+    def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
+        """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
+        if not best.shape[1]:
+            return [[] for _ in range(len(batch))]
+        item = np.where(best >= 0, np.take_along_axis(slate.item, np.maximum(best, 0), axis=1), 0)
+        score = np.take_along_axis(slate.score, np.maximum(best, 0), axis=1)
+        entries = max(1, int(np.count_nonzero(batch.history, axis=1).max(initial=0)))
+        fall = score[:, None, :] - self._ranker.without(batch, item.astype(np.int32), entries)
+        fall[batch.history[:, :entries] == 0] = 0
+        return [
+            [self._reason(batch, slate, b, int(c), fall[b, :, place]) for place, c in enumerate(best[b]) if c >= 0]
+            for b in range(len(batch))
+        ]
+
+    def _reason(self, batch: QueryBatch, slate: Slate, b: int, c: int, fall: NDArray[np.float32]) -> Reason:
+        catalog = batch.view.catalog
+        item = int(slate.item[b, c])
+        if slate.source_of(b, c) == "exploration":
+            return Reason(
+                "exploration",
+                f"Something different: {catalog.category_name(int(catalog.category[item])) or 'new to you'}",
+            )
+        least = max(1e-6, WORTH_NAMING * float(fall.max()))
+        entries = [entry for entry in np.argsort(-fall, kind="stable")[:NAMED].tolist() if fall[entry] > least]
+        if entries:
+            names = [int(batch.history[b, entry]) for entry in entries]
+            text = " and ".join(self._did(batch, b, entry) for entry in entries)
+            return Reason("history", f"Because you {text}", tuple(catalog.id_of(name) for name in names))
+        if batch.view.trending[item] > 0:
+            return Reason("trending", "Trending now")
+        if batch.history[b, 0]:
+            return Reason("taste", "Your earlier taste")
+        return Reason("popular", "Popular with everybody")
+
+    @staticmethod
+    def _did(batch: QueryBatch, b: int, entry: int) -> str:
+        title = batch.view.catalog.title_of(int(batch.history[b, entry]))
+        if batch.taste[b, entry] < 0:
+            return f"did not like {title}"
+        return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
+
+
+def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:  # noqa: ARG001
+    """Give the reason of a similar-items page: the item of the page."""
+    catalog = batch.view.catalog
+    reasons = []
+    for anchor, row in zip(batch.anchor, best, strict=True):
+        name = int(anchor)
+        one = (
+            Reason("similar", f"Goes with {catalog.title_of(name)}", (catalog.id_of(name),))
+            if name
+            else Reason("popular", "Popular with everybody")
+        )
+        reasons.append([one] * int(np.count_nonzero(row >= 0)))
+    return reasons
+
+
+class Judge:
+    """Says what became of the item that a query asks about, stage by stage."""
+
+    def __init__(self, ranker: Blend) -> None:
+        self._ranker = ranker
+
+    def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[Verdict | None]:
+        """Give the verdict for each query that asks, None for the others."""
+        if not any(query.asked for query in batch.query):
+            return [None] * len(batch)
+        return [self._verdict(batch, slate, best[b], b) if batch.query[b].asked else None for b in range(len(batch))]
+
+    def _verdict(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32], b: int) -> Verdict:
+        if not batch.asked[b]:
+            return Verdict("unknown_item")
+        c = int(np.argmax(slate.item[b] == batch.asked[b]))
+        score, shown = float(slate.score[b, c]), best[best >= 0]
+        dropped = int(slate.dropped[b, c])
+        inputs, parts = self._ranker.parts(_alone(batch, b), batch.asked[b : b + 1, None])
+        kept, sources = slate.kept()[b], tuple(name for name in slate.sources_of(b, c) if name != "asked")
+        outcome = "not_proposed" if not sources else "dropped" if dropped else "shown" if c in shown else "outranked"
+        return Verdict(
+            outcome=outcome,
+            proposed_by=sources,
+            dropped_by=slate.rules[dropped - 1] if dropped else "",
+            score=score,
+            cutoff=float(slate.score[b, shown].min()) if len(shown) else 0.0,
+            rank=int(np.count_nonzero(kept & (slate.score[b] > score))) + 1,
+            inputs=inputs,
+            parts=parts,
+        )
+
+
+def _alone(batch: QueryBatch, b: int) -> QueryBatch:
+    """Give one query of a batch as a batch of one."""
+    one = slice(b, b + 1)
+    seen = batch.seen[batch.seen_start[b] : batch.seen_start[b + 1]]
+    return QueryBatch(
+        query=batch.query[one], view=batch.view, history=batch.history[one], taste=batch.taste[one],
+        action=batch.action[one], seen=seen, seen_start=np.array([0, len(seen)]), anchor=batch.anchor[one],
+        asked=batch.asked[one], k=batch.k[one], seed=batch.seed[one], offset=batch.offset[one],
+        known=batch.known[one], user=batch.user[one], inverse=batch.inverse[one], place=batch.place[one],
+    )  # fmt: skip

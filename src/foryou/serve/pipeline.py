@@ -1,0 +1,127 @@
+"""How does a query become an answer? This page is the whole way."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.errors import ForyouError
+from foryou.domain.ports import Ranker, Rule, Source
+from foryou.domain.slate import Answer, Query, QueryBatch, Reason, Shown, Slate, Trace, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a pipeline is made of, in the order in which it happens."""
+
+    hydrate: Callable[[list[Query]], QueryBatch]
+    strangers: Callable[[list[Query]], QueryBatch]  # when hydrate fails
+    represent: Callable[[QueryBatch], None]
+    sources: Sequence[Source]
+    filters: Sequence[Rule]  # before ranking: they drop
+    ranker: Ranker
+    adjusters: Sequence[Rule]  # after ranking: they drop or pin by score
+    explain: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
+    judge: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[Verdict | None]]
+
+
+@dataclass(slots=True)
+class Run:
+    """The trace of one batch, and the clock that its deadline is measured by."""
+
+    deadline: float  # perf_counter seconds; optional stages are skipped once it has passed
+    trace: Trace = field(default_factory=Trace)
+
+    @contextmanager
+    def stage(self, name: str, slate: Slate, essential: bool = False) -> Iterator[bool]:
+        """Time a stage; yields whether to run it. A stage that is not essential fails open and is counted."""
+        start = time.perf_counter()
+        on_time = essential or start < self.deadline
+        if not on_time:
+            self.trace.fallbacks.append(f"deadline:{name}")
+        try:
+            yield on_time
+        except (ForyouError, ArithmeticError, LookupError, ValueError) as error:
+            if essential:
+                raise
+            self.trace.fallbacks.append(name)
+            self.trace.errors.append(f"{name}: {error!r}")
+        self.trace.stages.append((name, (time.perf_counter() - start) * 1e3, slate.size()))
+
+
+class Pipeline:
+    """Answers batches of queries. Not for two threads at once: the slate's memory is reused."""
+
+    def __init__(self, stages: Stages, version: str) -> None:
+        self.stages, self.version = stages, version
+        rules = tuple(rule.name for rule in (*stages.filters, *stages.adjusters))
+        self.slate = Slate({source.name: source.places for source in stages.sources}, rules)
+
+    def run(self, queries: list[Query], deadline: float = np.inf) -> tuple[list[Answer], Trace]:
+        """Give an answer to each query, and what happened on the way."""
+        run, slate, stages = Run(deadline), self.slate, self.stages
+        slate.reset(len(queries))
+        batch = self._hydrate(run, queries)
+        with run.stage("represent", slate) as on_time:
+            if on_time:
+                stages.represent(batch)
+        for source in stages.sources:
+            with run.stage(source.name, slate) as on_time:
+                if on_time:
+                    source.propose(batch, slate)
+        self._apply(run, stages.filters, batch)
+        with run.stage("rank", slate) as on_time:
+            if on_time:
+                stages.ranker.score(batch, slate, slate.score)
+            else:
+                slate.score[:] = slate.prior
+        run.trace.not_finite += slate.not_finite()
+        self._apply(run, stages.adjusters, batch)
+        with run.stage("select", slate, essential=True):
+            best = slate.top(batch.k)
+        reasons: list[list[Reason]] = [[] for _ in queries]
+        with run.stage("explain", slate) as on_time:
+            if on_time and any(query.explain for query in queries):
+                reasons = stages.explain(batch, slate, best)
+        return self._answers(run, batch, best, reasons), run.trace
+
+    def _hydrate(self, run: Run, queries: list[Query]) -> QueryBatch:
+        batch = None
+        with run.stage("hydrate", self.slate):
+            batch = self.stages.hydrate(queries)
+        return batch or self.stages.strangers(queries)
+
+    def _apply(self, run: Run, rules: Sequence[Rule], batch: QueryBatch) -> None:
+        for rule in rules:
+            with run.stage(rule.name, self.slate, essential=rule.essential) as on_time:
+                if on_time:
+                    rule.apply(batch, self.slate)
+
+    def _answers(
+        self, run: Run, batch: QueryBatch, best: NDArray[np.int32], reasons: list[list[Reason]]
+    ) -> list[Answer]:
+        slate, catalog = self.slate, batch.view.catalog
+        verdicts = self.stages.judge(batch, slate, best)
+        answers = []
+        for b, query in enumerate(batch.query):
+            degraded = list(dict.fromkeys(run.trace.fallbacks))
+            if not batch.known[b]:
+                degraded.append("unknown_user")
+            if query.anchor and not batch.anchor[b]:
+                degraded.append("unknown_item")
+            places = [int(c) for c in best[b] if c >= 0]
+            why = reasons[b] or [Reason("unexplained", "")] * len(places)
+            shown = [
+                Shown(
+                    catalog.id_of(int(slate.item[b, c])), float(slate.score[b, c]), slate.source_of(b, c),
+                    float(slate.propensity[b, c]), reason,
+                )
+                for c, reason in zip(places, why, strict=True)
+            ]  # fmt: skip
+            if len(shown) < query.k:
+                degraded.append("short_answer")
+            answers.append(Answer(shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b]))
+        return answers

@@ -1,0 +1,1 @@
+"""Worlds in which the right answer is known."""

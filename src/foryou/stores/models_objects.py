@@ -1,0 +1,194 @@
+"""Where do bundles, catalogs and releases lie? In a folder or a bucket; a half-written one is never visible.
+
+    bundles/<version>/<attempt>/<array>.npy    other files as they are
+    bundles/<version>/manifest.json            created last, and only if there is none: it makes the bundle visible
+    catalogs/<version>/…                       the same
+    releases/00000012.json                     created only if there is none; the highest is in force
+
+<attempt> is a random name per call of `publish`: two that publish one version at once, or one that died and starts
+again, never write into each other's files; the manifest names the files that count.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from shutil import copyfileobj
+from typing import TypeVar
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.bundle import FORMAT, Manifest, ModelBundle
+from foryou.domain.catalog import ARRAYS, COLUMNS, Arena, Catalog
+from foryou.domain.errors import Conflict, Invalid, Refused
+from foryou.domain.release import Release
+from foryou.stores.objects import STAGED, Objects, Sink
+
+SWEEP_S = 3_600  # what is younger may still be in the making
+MANIFEST = "manifest.json"
+ARRAY = ".npy"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_RELEASE = re.compile(r"releases/(\d{8})\.json")
+_ATTEMPT = re.compile(r"((?:bundles|catalogs)/[^/]+)/([^/]+)/[^/]+")
+
+
+class _CatalogManifest(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    position: dict[int, int]
+    checksums: dict[str, str]
+    format: int = FORMAT
+
+
+class _AnyManifest(msgspec.Struct, frozen=True):
+    """What manifests of all formats have."""
+
+    format: int
+    checksums: dict[str, str]
+
+
+M = TypeVar("M", Manifest, _CatalogManifest)
+
+
+class ObjectModels:
+    """A ModelStore under a URL; `cache` is a local folder, needed unless the URL is a local one (see Objects)."""
+
+    def __init__(self, url: str, cache: Path | None = None) -> None:
+        self._objects = Objects(url, cache)
+
+    def publish(self, bundle: ModelBundle) -> str:
+        """Store the bundle, manifest last; gives its version. Conflict if the version exists."""
+        version = bundle.manifest.version
+        place = f"bundles/{_named('version', version)}"
+        checksums = self._put(place, bundle.arrays, bundle.files)
+        self._seal(place, msgspec.structs.replace(bundle.manifest, checksums=checksums))
+        return version
+
+    def load(self, version: str) -> ModelBundle:
+        """Give a bundle with checksums verified and arrays mapped. NotFound, or Refused if it is damaged."""
+        place = f"bundles/{_named('version', version)}"
+        manifest = self._manifest(place, Manifest)
+        paths = self._fetched(place, manifest.checksums)
+        return ModelBundle(manifest, _mapped(paths), {path.name: path for path in paths if path.suffix != ARRAY})
+
+    def versions(self) -> list[Manifest]:
+        """Give the manifests of all complete bundles, oldest first."""
+        names = [meta["path"] for meta in self._objects.under("bundles")]
+        places = [name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")]
+        manifests = [self._manifest(place, Manifest) for place in places if place.count("/") == 1]
+        return sorted(manifests, key=lambda manifest: (manifest.created_ms, manifest.version))
+
+    def publish_catalog(self, catalog: Catalog) -> str:
+        """Store the catalog; gives its version. The same one again changes nothing, Conflict if it is another."""
+        if catalog.new_numbers or catalog.new_titles or catalog.new_categories:
+            mend = "build it from the item store before it is published"
+            raise Invalid("catalog", f"{catalog.version} has changes above its mapped part", mend)
+        place = f"catalogs/{_named('version', catalog.version)}"
+        checksums = self._put(place, _arrays(catalog), {})
+        manifest = _CatalogManifest(version=catalog.version, position=dict(catalog.position), checksums=checksums)
+        try:
+            self._seal(place, manifest)
+        except Conflict:
+            stored = self._manifest(place, _CatalogManifest)
+            if (_contents(stored), stored.position) != (_contents(manifest), manifest.position):
+                raise
+        return catalog.version
+
+    def load_catalog(self, version: str) -> Catalog:
+        """Give a catalog, its arrays mapped. NotFound, or Refused if it is damaged."""
+        place = f"catalogs/{_named('version', version)}"
+        manifest = self._manifest(place, _CatalogManifest)
+        arrays = _mapped(self._fetched(place, manifest.checksums))
+        return _catalog(manifest.version, manifest.position, arrays)
+
+    def release(self) -> Release | None:
+        """Give the release in force; None = nothing was promoted yet."""
+        generation = max(self._generations(), default=0)
+        return self._release(generation) if generation else None
+
+    def releases(self) -> list[Release]:
+        """Give all releases, oldest first."""
+        return [self._release(generation) for generation in sorted(self._generations())]
+
+    def replace_release(self, new: Release, expected: int) -> None:
+        """Put `new` in force if generation `expected` still is (0 = none yet); Conflict for all racers but one."""
+        if new.generation != expected + 1:
+            raise Invalid("generation", f"{new.generation} does not follow {expected}", f"make it {expected + 1}")
+        stands = max(self._generations(), default=0)
+        if stands != expected or not self._objects.create(_release_name(new.generation), msgspec.json.encode(new)):
+            raise Conflict(
+                f"release {expected} is not in force any more, somebody else promoted first; look at the newest one"
+                " and decide again"
+            )
+
+    def sweep(self, older_than_s: float = SWEEP_S) -> int:
+        """Delete what no manifest names and nobody has written to for so long; gives the number of objects."""
+        newest: dict[tuple[str, str], datetime] = {}
+        objects = [meta for top in ("bundles", "catalogs", STAGED) for meta in self._objects.under(top)]
+        for meta in objects:
+            part = _part(meta["path"])
+            newest[part] = max(meta["last_modified"], newest.get(part, meta["last_modified"]))
+        # Manifests are looked at after the listing: what was sealed in between is kept.
+        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        stale = {part for part, at in newest.items() if at < limit and not self._counts(*part)}
+        names = [meta["path"] for meta in objects if _part(meta["path"]) in stale]
+        self._objects.delete(names)
+        return len(names)
+
+    def _put(self, place: str, arrays: Arrays, files: Mapping[str, Path]) -> dict[str, str]:
+        """Put all files of one attempt; gives their checksums by name below the place."""
+        fills = {f"{_named('array', name)}{ARRAY}": _array_fill(name, array) for name, array in arrays.items()}
+        for name, path in files.items():
+            if _named("file", name).endswith(ARRAY):
+                raise Invalid("file", f"{name} would be read as an array", "give it to the bundle as one")
+            fills[name] = partial(_fill_file, path)
+        attempt = uuid4().hex[:12]
+        return {f"{attempt}/{name}": self._objects.put(f"{place}/{attempt}/{name}", fill) for name, fill in fills.items()}
+
+    def _seal(self, place: str, manifest: Manifest | _CatalogManifest) -> None:
+        body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        if not self._objects.create(f"{place}/{MANIFEST}", body):
+            self._objects.delete([f"{place}/{name}" for name in manifest.checksums])
+            raise Conflict(f"{place} exists already and is never overwritten; choose another version")
+
+    def _manifest(self, place: str, kind: type[M]) -> M:
+        body = self._objects.get(f"{place}/{MANIFEST}", place)
+        try:
+            stored = msgspec.json.decode(body, type=_AnyManifest)
+            if stored.format != FORMAT:
+                raise Refused(f"{place} has format {stored.format}, this program reads {FORMAT}; train it anew")
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as error:
+            raise Refused(f"{place}/{MANIFEST} is damaged: {error}; publish it anew") from error
+
+    def _fetched(self, place: str, checksums: Mapping[str, str]) -> list[Path]:
+        return self._objects.fetched({f"{place}/{name}": checksum for name, checksum in checksums.items()})
+
+    def _counts(self, place: str, attempt: str) -> bool:
+        """Tell if this part of a place is its manifest or an attempt that the manifest names."""
+        if place == STAGED:
+            return False
+        if attempt in (MANIFEST, ""):
+            return True
+        try:
+            body = self._objects.get(f"{place}/{MANIFEST}", place)
+        except NotFound:
+            return False
+        checksums = msgspec.json.decode(body, type=_AnyManifest).checksums
+        return any(name.startswith(f"{attempt}/") for name in checksums)
+
+    def _generations(self) -> list[int]:
+        matches = [_RELEASE.fullmatch(meta["path"]) for meta in self._objects.under("releases")]
+        return [int(match[1]) for match in matches if match]
+
+    def _release(self, generation: int) -> Release:
+        name = _release_name(generation)
+        body = self._objects.get(name, f"release {generation}")
+        try:
+            return msgspec.json.decode(body, type=Release)
+        except msgspec.DecodeError as error:
+            raise Refused(f"{name} is damaged: {error}; put the release before it in force again") from error

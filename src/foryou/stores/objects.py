@@ -1,0 +1,220 @@
+"""How do files get into a folder or a bucket and back, whole, checked and fit to be mapped?"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import IO, Protocol
+from uuid import uuid4
+
+import msgspec
+import obstore
+from obstore import ObjectMeta
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+
+from foryou.domain.errors import Invalid, NotFound, Refused, Unavailable
+
+DIGEST_BYTES = 32
+VERIFIED = "verified.json"
+STAGED = "staged"
+
+_Mark = tuple[int, int, int, str]  # size, mtime_ns, inode, checksum
+
+
+class Sink(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write the bytes."""
+        ...
+
+
+class Objects:
+    """Objects under a URL: `file:///home/models`, `s3://bucket/prefix`, whatever obstore knows.
+
+    Without `cache` the URL must be of this machine: files are written and mapped in place, synced to the disk.
+    With `cache`, a folder on a local disk, they are copied there before they are mapped: for buckets and network
+    file systems. Files of one name never change, so a copy is never out of date.
+    """
+
+    def __init__(self, url: str, cache: Path | None = None) -> None:
+        self._url = url
+        with self._reachable():
+            local = url.startswith("file:")
+            self._store = from_url(url, mkdir=True, automatic_cleanup=True) if local else from_url(url)
+        folder = cache or (self._store.prefix if isinstance(self._store, LocalStore) else None)
+        if folder is None:
+            raise Invalid("cache", f"{url} is not on this machine, but arrays must be mapped", "name a local folder")
+        self._folder = folder
+        self._in_place = cache is None
+
+    def create(self, name: str, body: bytes) -> bool:
+        """Put a small object if there is none of this name: one of several racers gets True."""
+        with self._reachable():
+            if self._in_place:
+                return self._create_here(name, body)
+            try:
+                obstore.put(self._store, name, body, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def _create_here(self, name: str, body: bytes) -> bool:
+        # obstore's own put does not sync: after a power cut the name could be there without its bytes.
+        path, staged = self._folder / name, self._folder / STAGED / uuid4().hex
+        for folder in (path.parent, staged.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        with staged.open("wb") as file:
+            file.write(body)
+            _sync(file)
+        try:
+            os.link(staged, path)
+        except FileExistsError:
+            return False
+        finally:
+            staged.unlink()
+        self._sync_folders(path)
+        return True
+
+    def put(self, name: str, fill: Callable[[Sink], object]) -> str:
+        """Put what `fill` writes, in pieces; gives its checksum. Nobody else may put an object of this name."""
+        path = self._folder / name
+        with self._reachable():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                sink = _Hashing(file)
+                fill(sink)
+                _sync(file)
+            if self._in_place:
+                self._sync_folders(path)
+            else:
+                obstore.put(self._store, name, path)
+        return sink.digest.hexdigest()
+
+    def get(self, name: str, what: str) -> bytes:
+        """Give a small object. NotFound says that there is no `what`."""
+        with self._reachable():
+            try:
+                return obstore.get(self._store, name).bytes().to_bytes()
+            except FileNotFoundError as error:
+                raise NotFound(f"there is no {what} in {self._url}; `foryou models list` shows what is") from error
+
+    def under(self, prefix: str) -> list[ObjectMeta]:
+        """Give name, size and time of all objects below a prefix."""
+        with self._reachable():
+            return [meta for some in obstore.list(self._store, prefix) for meta in some]
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete objects and their local copies."""
+        with self._reachable():
+            if names:
+                obstore.delete(self._store, names)
+            if not self._in_place:
+                for name in names:
+                    (self._folder / name).unlink(missing_ok=True)
+
+    def fetched(self, checksums: dict[str, str]) -> list[Path]:
+        """Give files of this machine with the bytes of these objects (name -> checksum).
+
+        Refused if one is missing or has other bytes. Hashing runs at 0.5 GB/s, which would cost each process seconds
+        at its start; so what was checked once is remembered in VERIFIED by size, time and inode of the file, and
+        checked again only when one of them differs.
+        """
+        with self._reachable():
+            before = self._checked()
+            checked = dict(before)
+            for name, checksum in checksums.items():
+                path = self._folder / name
+                if not path.exists():
+                    self._copy(name, path)
+                if checked.get(name) != _mark(path, checksum):
+                    self._check(path, checksum)
+                    checked[name] = _mark(path, checksum)
+            if checked != before:
+                self._remember(checked)
+        return [self._folder / name for name in checksums]
+
+    def _copy(self, name: str, path: Path) -> None:
+        staged = path.with_name(f"{path.name}.{uuid4().hex}")
+        try:
+            pieces = obstore.get(self._store, name).stream()
+        except FileNotFoundError as error:
+            raise Refused(f"{self._url} has no {name}, though the manifest names it; publish it anew") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with staged.open("wb") as file:
+                file.writelines(pieces)
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def _check(self, path: Path, expected: str) -> None:
+        with path.open("rb") as file:
+            found = file_digest(file, _digest).hexdigest()
+        if found == expected:
+            return
+        if not self._in_place:
+            path.unlink()  # the next one copies it again: perhaps only the copy is damaged
+        raise Refused(
+            f"{path} is damaged: its checksum is {found}, the manifest says {expected}; promote another version and"
+            " publish this one anew"
+        )
+
+    def _checked(self) -> dict[str, _Mark]:
+        try:
+            return msgspec.json.decode((self._folder / VERIFIED).read_bytes(), type=dict[str, _Mark])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return {}
+
+    def _remember(self, checked: dict[str, _Mark]) -> None:
+        kept = {name: mark for name, mark in checked.items() if (self._folder / name).exists()}
+        staged = self._folder / f"{VERIFIED}.{uuid4().hex}"
+        with suppress(OSError):  # a folder that may only be read is checked at every start
+            staged.write_bytes(msgspec.json.encode(kept))
+            staged.replace(self._folder / VERIFIED)
+
+    def _sync_folders(self, path: Path) -> None:
+        for folder in path.parents:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if folder == self._folder:
+                return
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            said = str(error).splitlines()[0]
+            raise Unavailable(f"{self._url}: {said}; check that it is there and may be written, then try again") from error
+
+
+class _Hashing:
+    """A file that hashes what goes into it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = _digest()
+
+    def write(self, data: bytes, /) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def _digest() -> blake2b:
+    return blake2b(digest_size=DIGEST_BYTES)
+
+
+def _mark(path: Path, checksum: str) -> _Mark:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, checksum
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())

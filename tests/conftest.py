@@ -1,0 +1,27 @@
+"""What do all tests share? Real data, where it lies on this machine."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Give the folder of a data set by name; where it is absent, skip, or fail under FORYOU_REQUIRE_SERVICES=1."""
+    places = [Path(os.environ["FORYOU_DATA"])] if os.environ.get("FORYOU_DATA") else []
+    places.append(ROOT.parent / "shared" / "data")
+
+    def folder(name: str) -> Path:
+        for place in places:
+            if (place / name).is_dir():
+                return place / name
+        reason = f"no {name} in {' or '.join(map(str, places))}"
+        if os.environ.get("FORYOU_REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return folder
