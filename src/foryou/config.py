@@ -80,10 +80,20 @@ class Train(Group, frozen=True):
 
     width: Annotated[int, Meta(ge=2, le=1_024, description="D: width of user and item vectors")] = 128
     iterations: Annotated[int, Meta(ge=1, le=200, description="sweeps of alternating least squares")] = 12
-    unobserved: Annotated[float, Meta(gt=0, description="ALS: weight of a user-item pair without action")] = 0.1
-    regularisation: Annotated[float, Meta(gt=0, description="ALS: λ, scaled by frequency")] = 0.02
-    power: Annotated[float, Meta(ge=0, le=2, description="ALS: how λ grows with frequency")] = 1.0
-    ease_regularisation: Annotated[float, Meta(gt=0, description="item-to-item: λ of EASE")] = 400.0
+    unobserved: Annotated[float, Meta(gt=0, description="ALS: weight of a user-item pair without action")] = 0.2
+    regularisation: Annotated[float, Meta(gt=0, description="ALS: λ")] = 3.0
+    power: Annotated[float, Meta(ge=0, le=2, description="ALS: how λ grows with frequency")] = 0.0
+    dislike: Annotated[float, Meta(ge=0, description="ALS: confidence of a dislike")] = 1.0
+    fold_confidence: Annotated[float, Meta(gt=0, description="fold-in: confidence of an action of just now")] = 3.0
+    fold_age_power: Annotated[float, Meta(ge=0, description="fold-in: how confidence falls with minutes of age")] = 0.5
+    ease_regularisation: Annotated[float, Meta(gt=0, description="item-to-item: λ of EASE")] = 300.0
+    ease_decay: Annotated[
+        float, Meta(gt=0, le=1, description="item-to-item: how a co-occurrence fades per action in between")
+    ] = 0.97
+    history: Annotated[int, Meta(ge=1, le=50, description="newest distinct items that models look at")] = 50
+    place_power: Annotated[float, Meta(ge=0, description="item-to-item: how weight falls with the place")] = 0.5
+    age_power: Annotated[float, Meta(ge=0, description="item-to-item: how weight falls with minutes of age")] = 0.5
+    dislike_links: Annotated[float, Meta(le=1, description="item-to-item: weight of a disliked item")] = 0.0
     ease_up_to: Annotated[int, Meta(ge=0, description="items up to which EASE is solved; above, cosine neighbours")] = (
         12_000
     )

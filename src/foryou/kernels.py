@@ -63,6 +63,16 @@ def merge(
 
 
 @njit(cache=True, nogil=True)
+def count_kept(item: I32, dropped: NDArray[np.uint8]) -> int:
+    """Give how many places hold a candidate that no rule has dropped."""
+    count = 0
+    for b in range(item.shape[0]):
+        for c in range(item.shape[1]):
+            count += item[b, c] > 0 and dropped[b, c] == 0
+    return count
+
+
+@njit(cache=True, nogil=True)
 def _before(score: np.float32, item: int, other_score: np.float32, other_item: int) -> bool:
     return score > other_score or (score == other_score and item < other_item)
 
@@ -418,10 +428,10 @@ def fold_in(
 
 @njit(cache=True, nogil=True)
 def recent(
-    number: I32, taste: F32, action: NDArray[np.uint8], start: NDArray[np.int64],
-    history: I32, tastes: F32, actions: NDArray[np.uint8],
+    number: I32, taste: F32, action: NDArray[np.uint8], at_ms: NDArray[np.int64], start: NDArray[np.int64],
+    history: I32, tastes: F32, actions: NDArray[np.uint8], times: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Fill history, tastes, actions [B, H] with the distinct items of flat actions (oldest first), newest first.
+    """Fill history, tastes, actions, times [B, H] with the distinct items of flat actions (oldest first), newest first.
 
     An item stands where its newest action stands and has the taste of its strongest one (the newest of equals).
     Actions of query b are start[b]..start[b+1]; item 0 is left out.
@@ -438,11 +448,12 @@ def recent(
                 if used == history.shape[1]:
                     break
                 used += 1
-                history[b, place], tastes[b, place], actions[b, place] = number[at], taste[at], action[at]
+                history[b, place], tastes[b, place] = number[at], taste[at]
+                actions[b, place], times[b, place] = action[at], at_ms[at]
             elif abs(taste[at]) > abs(tastes[b, place]):
                 tastes[b, place], actions[b, place] = taste[at], action[at]
         for place in range(used, history.shape[1]):
-            history[b, place], tastes[b, place], actions[b, place] = 0, 0.0, 0
+            history[b, place], tastes[b, place], actions[b, place], times[b, place] = 0, 0.0, 0, 0
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
@@ -488,3 +499,49 @@ def without_each(
                     lever += kernel[j] * inverse[b, j, i]
                 if place[b, i] < out.shape[1]:
                     out[b, place[b, i], c] = score - np.float32(lever * alpha[i] / inverse[b, i, i])
+
+
+@njit(cache=True, nogil=True)
+def links(rows: F32, history: I32, item: I32, out: F32) -> None:
+    """Fill out [B, L, C] with rows [N+1, N+1] at (history [B, L], item [B, C]); 0 where either has no row."""
+    for b in range(item.shape[0]):
+        for h in range(history.shape[1]):
+            known = 0 < history[b, h] < rows.shape[0]
+            for c in range(item.shape[1]):
+                inside = known and item[b, c] < rows.shape[1]
+                out[b, h, c] = rows[history[b, h], item[b, c]] if inside else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
+def sparse_links(ids: I32, values: F32, history: I32, total: F32, item: I32, out: F32) -> None:
+    """Do what `links` does for rows that keep only their heaviest entries. `total` [N+1] is scratch, zero around."""
+    for b in range(item.shape[0]):
+        for h in range(history.shape[1]):
+            name = history[b, h] if 0 < history[b, h] < ids.shape[0] else 0
+            for j in range(ids.shape[1]):
+                total[ids[name, j]] = values[name, j]
+            total[0] = 0.0
+            for c in range(item.shape[1]):
+                out[b, h, c] = total[item[b, c]] if item[b, c] < total.shape[0] else np.float32(0.0)
+            for j in range(ids.shape[1]):
+                total[ids[name, j]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def sums_without(link: F32, weight: F32, moved: F32, out: F32) -> None:
+    """Fill out [B, L, C] with the weighted sums over the history that had not entry l.
+
+    link [B, M, C], M >= L entries; weight [B, M] where each stands, moved [B, M] if it stood one place newer: leaving
+    l out moves all older ones up. Entries of weight 0 beyond the window come in by their moved weight.
+    """
+    for b in range(link.shape[0]):
+        for c in range(link.shape[2]):
+            older = np.float32(0.0)
+            for m in range(link.shape[1]):
+                older += moved[b, m] * link[b, m, c]
+            newer = np.float32(0.0)
+            for m in range(link.shape[1]):
+                older -= moved[b, m] * link[b, m, c]
+                if m < out.shape[1]:
+                    out[b, m, c] = newer + older
+                newer += weight[b, m] * link[b, m, c]

@@ -9,7 +9,11 @@ from foryou.domain.event import Action
 
 MAX_RESULTS = 500
 MAX_EVENTS = 1_000
+LATEST_MS = 4_102_444_800_000  # the year 2100: a time beyond it is not in ms
 Id = Annotated[str, Meta(min_length=1, max_length=128, description="1 to 128 bytes")]
+Attributes = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=1_000)]], Meta(max_length=64)
+]
 Count = Annotated[int, Meta(ge=1, le=MAX_RESULTS, description=f"1 to {MAX_RESULTS}")]
 
 
@@ -111,23 +115,24 @@ class EventIn(Wire):
     action: Action
     item_id: str = ""
     event_id: Annotated[str, Meta(description="made by the client, so that a retry is known; else made here")] = ""
-    at_ms: Annotated[int, Meta(description="when it happened, ms since 1970 UTC; 0 = now")] = 0
+    at_ms: Annotated[int, Meta(le=LATEST_MS, description="when it happened, ms since 1970 UTC; 0 = now")] = 0
     value: Annotated[float, Meta(description="rating (0.5..5), seconds of dwell, or amount")] | None = None
     unit: Annotated[str, Meta(max_length=16)] = ""
     quantity: int = 1
     query: str = ""
     session_id: str = ""
     recommendation_id: str = ""
-    position: int = -1
+    position: Annotated[int, Meta(ge=-1, le=1_000_000, description="place in the list, from 0; -1 = unknown")] = -1
     context: dict[str, str] = {}
 
 
 class WireRejection(msgspec.Struct):
-    """An event that was not let in."""
+    """An event that was not let in; `pointer` names the field (RFC 6901), empty = the event as a whole."""
 
     index: int
     code: str
     detail: str
+    pointer: str
 
 
 class EventsOut(msgspec.Struct):
@@ -146,12 +151,12 @@ class ItemIn(Wire):
     categories: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = (
         UNSET
     )
-    attributes: dict[str, str] | UnsetType = UNSET
+    attributes: Attributes | UnsetType = UNSET
     text: Annotated[str, Meta(max_length=20_000)] | UnsetType = UNSET
     price: Annotated[float, Meta(ge=0, le=1e9)] | UnsetType = UNSET
     brand: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
-    published_ms: Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | UnsetType = UNSET
-    expires_ms: Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | UnsetType = UNSET
+    published_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)] | UnsetType = UNSET
+    expires_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)] | UnsetType = UNSET
     status: Annotated[str, Meta(pattern="^(available|unavailable)$")] | UnsetType = UNSET
 
 
@@ -161,7 +166,7 @@ class UserIn(Wire):
     age: Annotated[int, Meta(ge=0, le=150)] | UnsetType = UNSET
     gender: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
     location: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
-    attributes: dict[str, str] | UnsetType = UNSET
+    attributes: Attributes | UnsetType = UNSET
 
 
 class UserOut(msgspec.Struct):

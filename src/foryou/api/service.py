@@ -46,8 +46,8 @@ class Parts:
 class Service:
     """Answers questions and takes in events. Use it from one event loop."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, on_close: Callable[[], None] = lambda: None) -> None:
+        self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _deliver, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
@@ -55,6 +55,7 @@ class Service:
 
     def close(self) -> None:
         """Answer what waits, write what was shown, then let go of the stores."""
+        self._on_close()
         self._batcher.close()
         self._parts.exposures.close()
         for store in (self._parts.log, self._parts.features, self._parts.items):
@@ -63,6 +64,7 @@ class Service:
     async def recommend(self, ask: schema.Ask) -> schema.Recommended:
         """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
         started = time.perf_counter()
+        _check_ids(ask)
         placement = "item" if ask.item_id and ask.context.placement == "home" else ask.context.placement
         if placement not in self._parts.lengths:
             raise Invalid(
@@ -125,6 +127,8 @@ class Service:
 
     async def explain(self, ask: schema.WhyAsk) -> schema.Explained:
         """Say why, or why not, an item is among the user's recommendations."""
+        check_id("user_id", ask.user_id)
+        check_id("item_id", ask.item_id)
         query = Query(
             user_id=ask.user_id, k=ask.num_results or self._parts.lengths["home"], now_ms=self._parts.clock.now_ms(),
             seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id,
@@ -148,7 +152,7 @@ class Service:
         meters.labels("duplicate").inc(done.duplicates)
         meters.labels("rejected").inc(len(done.rejected))
         meters.labels("clamped").inc(done.clamped)
-        rejected = [schema.WireRejection(one.index, f"invalid_{one.field}", one.detail) for one in done.rejected]
+        rejected = [_wire_rejection(one) for one in done.rejected]
         return schema.EventsOut(done.accepted, done.duplicates, rejected, done.event_ids)
 
     async def change_item(self, item_id: str, op: str, body: schema.ItemIn | None) -> schema.Written:
@@ -260,6 +264,20 @@ def told(verdict: Verdict, k: int) -> str:
             )
         case _:
             return "Not shown: the catalog has no such item."
+
+
+def _check_ids(ask: schema.Ask) -> None:
+    """Raise Invalid for an id that no user or item can have. Empty ones say nothing and are left alone."""
+    for name in ("user_id", "anonymous_id", "session_id", "item_id"):
+        if value := getattr(ask, name):
+            check_id(name, value)
+    for index, item_id in enumerate(ask.exclude_item_ids):
+        check_id(f"exclude_item_ids/{index}", item_id)
+
+
+def _wire_rejection(one: Rejection) -> schema.WireRejection:
+    field = one.field.partition("/")[0] or "event"
+    return schema.WireRejection(one.index, f"invalid_{field}", one.detail, f"/{one.field}" if one.field else "")
 
 
 def _event(event: schema.EventIn) -> Event:

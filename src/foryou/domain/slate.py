@@ -53,7 +53,8 @@ class QueryBatch:
     """What is asked, for B users at once.
 
     history  int32 [B, H] distinct items newest first, 0 = none   taste  float32 [B, H] interest in [-1, 1]
-    action   uint8 [B, H] the action that gave the taste          anchor int32 [B] item of an item page, 0 = none
+    action   uint8 [B, H] the action that gave the taste          at_ms  int64 [B, H] when it was last acted on
+    anchor   int32 [B] item of an item page, 0 = none
     seen     uint32 [S] low hash halves, sorted per query; those of query b are seen[seen_start[b]:seen_start[b+1]]
     k        int32 [B] wanted length                              seed   uint64 [B]
     asked    int32 [B] item whose fate is asked for, 0 = none     offset places of the users in `events`
@@ -66,6 +67,7 @@ class QueryBatch:
     history: NDArray[np.int32]
     taste: NDArray[np.float32]
     action: NDArray[np.uint8]
+    at_ms: NDArray[np.int64]
     seen: NDArray[np.uint32]
     seen_start: NDArray[np.int64]
     anchor: NDArray[np.int32]
@@ -89,6 +91,7 @@ class Trace:
     stages: list[tuple[str, float, int]] = field(default_factory=list)  # (name, ms, candidates kept)
     fallbacks: list[str] = field(default_factory=list)  # stages that failed open or were skipped
     errors: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)  # rule -> candidates
     not_finite: int = 0
 
 
@@ -147,7 +150,7 @@ class Slate:
 
     def size(self) -> int:
         """Give how many candidates are kept, over all queries."""
-        return int(np.count_nonzero(self.kept()))
+        return int(kernels.count_kept(self.item, self.dropped))
 
     def not_finite(self) -> int:
         """Give how many kept candidates have a score that is NaN or infinite."""
@@ -196,6 +199,7 @@ class Shown:
     source: str
     propensity: float
     reason: Reason
+    found_by: tuple[str, ...] = ()  # all sources that proposed it
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def _aliased(record: UserRecord, event: Event) -> UserRecord:
 
 
 def _fold_run(
-    record: UserRecord, events: Sequence[Event], arrays: EventColumns, places: list[int], counts: dict
+    record: UserRecord, events: Sequence[Event], arrays: EventColumns, places: list[int], counts: dict[tuple[int, int], int]
 ) -> UserRecord:
     if not places:
         return record
@@ -124,10 +124,9 @@ def _fold_run(
 
 def _remember(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """Give the newest H of both by (at_ms, event), and those of `new` that are no repeats and were ever among them."""
-    _, first = np.unique(new["event"], return_index=True)
-    new = new[np.sort(first)]
-    if len(history):
-        new = new[~np.isin(new["event"], history["event"])]
+    known = set(history["event"].tolist())
+    first = {event: place for place, event in reversed(list(enumerate(new["event"].tolist()))) if event not in known}
+    new = new[sorted(first.values())]
     if len(history) + len(new) > HISTORY:
         return _remember_in_turn(history, new)
     both = np.concatenate([history, new])
@@ -151,11 +150,9 @@ def _remember_in_turn(history: NDArray[np.void], new: NDArray[np.void]) -> tuple
 
 
 def _see(seen: NDArray[np.uint32], items: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    low = items.astype(np.uint32)
-    _, first = np.unique(low, return_index=True)
-    low = low[np.sort(first)]
-    low = low[~np.isin(low, seen)]
-    return np.concatenate([seen, low])[-SEEN:] if len(low) else seen
+    known = set(seen.tolist())
+    low = [name for name in dict.fromkeys(items.astype(np.uint32).tolist()) if name not in known]
+    return np.concatenate([seen, np.array(low, np.uint32)])[-SEEN:] if low else seen
 
 
 def _latest_items(history: NDArray[np.void]) -> tuple[int, ...]:

@@ -65,9 +65,10 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
     taste = interest(actions, np.ascontiguousarray(flat["value"]))
     shape = (len(people), WINDOW)
     history, tastes = np.empty(shape, np.int32), np.empty(shape, np.float32)
-    kinds = np.empty(shape, np.uint8)
+    kinds, times = np.empty(shape, np.uint8), np.empty(shape, np.int64)
     numbers = view.catalog.numbers(np.ascontiguousarray(flat["item"]))
-    kernels.recent(numbers, taste, actions, start, history, tastes, kinds)
+    at_ms = np.ascontiguousarray(flat["at_ms"])
+    kernels.recent(numbers, taste, actions, at_ms, start, history, tastes, kinds, times)
     seen, seen_start = _seen(queries, people)
     return QueryBatch(
         query=queries,
@@ -75,6 +76,7 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
         history=history,
         taste=tastes,
         action=kinds,
+        at_ms=times,
         seen=seen,
         seen_start=seen_start,
         anchor=_numbers(view.catalog, [query.anchor for query in queries]),

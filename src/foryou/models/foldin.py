@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.slate import QueryBatch
+from foryou.models.recency import Recency
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +15,17 @@ class FoldInSettings:
     """How a history becomes a vector.
 
     unobserved, regularisation, power: as in the training of the item vectors (weight of an item not acted on,
-    λ, its growth with frequency). decay: confidence of an entry against the one newer by one. dislike: confidence
-    of a dislike (its preference is 0). length: distinct items looked at (<= 64).
+    λ, its growth with frequency). confidence: of an entry of age 0 and full taste. dislike: confidence of a
+    dislike in the same measure (its preference is 0). recency: how confidence falls with age; the place in the
+    history does not count, so that leaving one entry out leaves the others as they are.
     """
 
     unobserved: float = 0.1
     regularisation: float = 0.02
     power: float = 1.0
-    decay: float = 1.0
+    confidence: float = 1.0
     dislike: float = 1.0
-    length: int = 50
+    recency: Recency = Recency(50)
 
 
 class FoldIn:
@@ -36,7 +38,6 @@ class FoldIn:
 
     def __init__(self, vectors: NDArray[np.float32], spectrum: NDArray[np.float32], settings: FoldInSettings) -> None:
         self.vectors, self.spectrum, self.settings = vectors, spectrum, settings
-        self._decay = (settings.decay ** np.arange(settings.length)).astype(np.float32)
 
     def represent(self, batch: QueryBatch) -> None:
         """Fill the batch's user vectors; a user without history gets zeros."""
@@ -50,10 +51,11 @@ class FoldIn:
         )  # fmt: skip
 
     def _inputs(self, batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-        history = np.ascontiguousarray(batch.history[:, : self.settings.length])
-        taste = batch.taste[:, : self.settings.length]
-        confidence = np.where(taste < 0, self.settings.dislike * -taste, taste) * self._decay[: history.shape[1]]
-        return history, confidence.astype(np.float32), (taste > 0).astype(np.float32)
+        taste = batch.taste
+        strength = self.settings.confidence * np.where(taste < 0, -self.settings.dislike * taste, taste)
+        recency = self.settings.recency
+        confidence = strength * recency.ages(batch) * (recency.places(taste.shape[1]) > 0)
+        return batch.history, confidence.astype(np.float32), (taste > 0).astype(np.float32)
 
     def _weights(self) -> tuple[float, float, float]:
         return self.settings.unobserved, self.settings.regularisation, self.settings.power

@@ -7,101 +7,99 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.slate import QueryBatch
+from foryou.models.recency import Recency
 
 
 @dataclass(frozen=True, slots=True)
 class ItemItemSettings:
-    """How the history is weighed.
+    """How the history is weighed; `dislike`: weight per unit of dislike (negative pushes the neighbours away)."""
 
-    length: distinct items looked at. decay: weight of an entry against the one newer by one. dislike: weight of a
-    disliked item, per unit of dislike (negative pushes its neighbours away).
-    """
-
-    length: int = 20
-    decay: float = 1.0
+    recency: Recency = Recency()
     dislike: float = 0.0
 
 
-class ItemItem:
-    """Scores by the sum of the rows of the history's items: s_c = Σ_l w_l · B[h_l, c].
-
-    Small catalogs hold B whole (`rows` float32 [N+1, N+1]); larger ones the K heaviest entries of each row
-    (`ids` int32 [N+1, K], 0 = none, `values` float32 [N+1, K]).
-    """
-
-    name = "item_to_item"
+class Links:
+    """The links between items: whole (`rows` float32 [N+1, N+1]) for small catalogs, for larger ones the K heaviest
+    of each row (`ids` int32 [N+1, K], 0 = none, `values` float32 [N+1, K], largest first)."""
 
     def __init__(
         self,
-        settings: ItemItemSettings,
         rows: NDArray[np.float32] | None = None,
         ids: NDArray[np.int32] | None = None,
         values: NDArray[np.float32] | None = None,
     ) -> None:
-        self.settings = settings
-        self._decay = (settings.decay ** np.arange(settings.length + 1)).astype(np.float32)
         self.rows = np.zeros((0, 0), np.float32) if rows is None else rows
         self.ids = np.zeros((0, 0), np.int32) if ids is None else ids
         self.values = np.zeros((0, 0), np.float32) if values is None else values
-        self.items = max(len(self.rows), len(self.ids))
-        self._total = np.zeros(0 if rows is not None else self.items, np.float32)
+        self.items = max(len(self.rows), len(self.ids))  # N + 1
+        self._total = np.zeros(0 if len(self.rows) else self.items, np.float32)
 
-    def weights(self, batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Give the items looked at and their weights, decay left out: int32 and float32 [B, length + 1].
-
-        The last column is the item that moves into the window when another one is left out.
-        """
-        window = min(self.settings.length + 1, batch.history.shape[1])
-        taste = batch.taste[:, :window]
-        weight = np.where(taste < 0, -self.settings.dislike * taste, taste).astype(np.float32)
-        return np.ascontiguousarray(batch.history[:, :window]), weight
-
-    def propose(self, batch: QueryBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Give the n best items with a positive score per query, in no order: int32 and float32 [B, n], 0 = none."""
-        history, weight = self._decayed(batch)
+    def best(
+        self, history: NDArray[np.int32], weight: NDArray[np.float32], n: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Give the n best positive sums of weight [B, L] · row(history [B, L]), in no order: [B, n], 0 = none."""
         if len(self.rows):
-            scores = np.empty((len(batch), self.items), np.float32)
+            scores = np.empty((len(history), self.items), np.float32)
             kernels.add_rows(self.rows, history, weight, scores)
             return _best(scores, n)
-        item, score = np.zeros((len(batch), n), np.int32), np.zeros((len(batch), n), np.float32)
+        item, score = np.zeros((len(history), n), np.int32), np.zeros((len(history), n), np.float32)
         kernels.best_of_sparse_rows(self.ids, self.values, history, weight, self._total, item, score)
         return item, score
 
-    def neighbours(self, anchor: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Give the n items that go best with each anchor [B], in no order: int32 and float32 [B, n], 0 = none."""
-        known = np.where(anchor < self.items, anchor, 0)
-        if len(self.rows):
-            return _best(self.rows[known].copy(), n)
-        width = min(n, self.ids.shape[1])
-        return np.ascontiguousarray(self.ids[known][:, :width]), np.ascontiguousarray(self.values[known][:, :width])
-
-    def _decayed(self, batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        history, weight = self.weights(batch)
-        width = min(self.settings.length, history.shape[1])
-        return np.ascontiguousarray(history[:, :width]), weight[:, :width] * self._decay[:width]
-
-    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+    def sums(
+        self, history: NDArray[np.int32], weight: NDArray[np.float32], item: NDArray[np.int32], out: NDArray[np.float32]
+    ) -> None:
         """Fill out [B, C] with the sums at the candidates."""
-        history, weight = self._decayed(batch)
         if len(self.rows):
             kernels.sum_at(self.rows, history, weight, item, out)
         else:
             kernels.sum_sparse_at(self.ids, self.values, history, weight, self._total, item, out)
 
+    def between(self, history: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Give each link from history [B, L] to item [B, C].  float32 [B, L, C]"""
+        out = np.empty((*history.shape, item.shape[1]), np.float32)
+        if len(self.rows):
+            kernels.links(self.rows, history, item, out)
+        else:
+            kernels.sparse_links(self.ids, self.values, history, self._total, item, out)
+        return out
+
+
+class ItemItem:
+    """Scores by the weighted sum of the rows of the history's items: s_c = Σ_l w_l · B[h_l, c]."""
+
+    name = "item_to_item"
+
+    def __init__(self, links: Links, settings: ItemItemSettings) -> None:
+        self.links, self.settings = links, settings
+
+    def propose(self, batch: QueryBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Give the n best items with a positive score per query, in no order: int32 and float32 [B, n], 0 = none."""
+        return self.links.best(batch.history, self._weights(batch), n)
+
+    def neighbours(self, anchor: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Give the n items that go best with each anchor [B], in no order: int32 and float32 [B, n], 0 = none."""
+        return self.links.best(anchor[:, None].copy(), np.ones((len(anchor), 1), np.float32), n)
+
+    def _weights(self, batch: QueryBatch) -> NDArray[np.float32]:
+        recency = self.settings.recency
+        return self._tastes(batch) * recency.places(batch.history.shape[1])
+
+    def _tastes(self, batch: QueryBatch) -> NDArray[np.float32]:
+        strength = np.where(batch.taste < 0, -self.settings.dislike * batch.taste, batch.taste)
+        return (strength * self.settings.recency.ages(batch)).astype(np.float32)
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        """Fill out [B, C] with the sums at the candidates."""
+        self.links.sums(batch.history, self._weights(batch), item, out)
+
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with the sums of a history that had not entry l: the older ones move up by one."""
-        history, weight = self.weights(batch)
-        self.fill(batch, item, out[:, 0])
-        out[:] = out[:, :1]
-        for left_out in range(min(self.settings.length, history.shape[1])):
-            rest = (
-                np.delete(history, left_out, axis=1),
-                np.delete(weight, left_out, axis=1) * self._decay[: history.shape[1] - 1],
-            )
-            if len(self.rows):
-                kernels.sum_at(self.rows, *rest, item, out[:, left_out])
-            else:
-                kernels.sum_sparse_at(self.ids, self.values, *rest, self._total, item, out[:, left_out])
+        width = batch.history.shape[1]
+        moved = np.concatenate([np.zeros(1, np.float32), self.settings.recency.places(width)[: width - 1]])
+        tastes = self._tastes(batch)
+        weight = tastes * self.settings.recency.places(width)
+        kernels.sums_without(self.links.between(batch.history, item), weight, tastes * moved, out)
         return True
 
 

@@ -1,5 +1,7 @@
 """What does everybody like? All-time popularity of the bundle, and the live trend of the view."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,13 +9,11 @@ from foryou import kernels
 from foryou.domain.slate import QueryBatch
 
 
-class Popularity:
-    """Scores by log(1 + interactions in training).  column float32 [N+1], top int32 [n] the best items in order."""
+class Column:
+    """An input that is one number per item, the same for everybody.  column float32 [N+1]"""
 
-    name = "popularity"
-
-    def __init__(self, column: NDArray[np.float32], top: NDArray[np.int32]) -> None:
-        self.column, self.top = column, top
+    def __init__(self, name: str, column: NDArray[np.float32]) -> None:
+        self.name, self.column = name, column
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:  # noqa: ARG002
         """Fill out [B, C] with the column at the candidates."""
@@ -22,6 +22,14 @@ class Popularity:
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:  # noqa: ARG002
         """Say that no history entry matters."""
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Popularity:
+    """log(1 + interactions in training), and the best items in order.  column float32 [N+1], top int32 [n]"""
+
+    column: NDArray[np.float32]
+    top: NDArray[np.int32]
 
 
 class Trend:

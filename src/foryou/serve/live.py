@@ -24,6 +24,7 @@ class Arm:
     """One bundle at work: its view of the catalog and its pipelines by placement."""
 
     version: str
+    created_ms: int
     view: View
     pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
 
@@ -50,6 +51,7 @@ class Live:
         self._arms: dict[str, Arm] = {}
         self._release = Release(0, {MAIN: ((UNTRAINED, 1.0),)})
         self._lock = threading.Lock()
+        self._now_ms: int | None = None
         self.refused: dict[str, str] = {}  # version -> why it does not serve
 
     @property
@@ -66,16 +68,20 @@ class Live:
         shares = self._release.families.get(family) or next(iter(self._release.families.values()))
         return self._arms[version_for(user_id, shares, family)]
 
-    def refresh(self) -> None:
-        """Take up a new release, new items and new trends; called every fraction of a second by one thread."""
+    def refresh(self, now_ms: int | None = None) -> None:
+        """Take up a new release, new items and new trends; called every fraction of a second by one thread.
+
+        `now_ms`: the time that trends are reckoned for, where it is not the clock's.
+        """
         with self._lock:
+            self._now_ms = now_ms
             self._take_up_release()
             trending = self._means.features.trending()
             for arm in self._arms.values():
                 arm.view = self._look(self._followed(arm.view.catalog), trending)
 
     def _look(self, catalog: Catalog, trending: Trending) -> View:
-        return self._means.look(catalog, trending, self._means.clock.now_ms())
+        return self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
 
     def _take_up_release(self) -> None:
         wanted = self._means.models.release() or self._release
@@ -113,7 +119,7 @@ class Live:
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
         view = self._look(self._followed(catalog), self._means.features.trending())
-        arm = Arm(bundle.manifest.version, view)
+        arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
         arm.pipelines = self._means.build(bundle, arm)
         return arm
 

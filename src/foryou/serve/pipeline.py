@@ -82,6 +82,7 @@ class Pipeline:
         self._apply(run, stages.adjusters, batch)
         with run.stage("select", slate, essential=True):
             best = slate.top(batch.k)
+        run.trace.dropped = slate.drops()
         reasons: list[list[Reason]] = [[] for _ in queries]
         with run.stage("explain", slate) as on_time:
             if on_time and any(query.explain for query in queries):
@@ -117,7 +118,7 @@ class Pipeline:
             shown = [
                 Shown(
                     catalog.id_of(int(slate.item[b, c])), float(slate.score[b, c]), slate.source_of(b, c),
-                    float(slate.propensity[b, c]), reason,
+                    float(slate.propensity[b, c]), reason, slate.sources_of(b, c),
                 )
                 for c, reason in zip(places, why, strict=True)
             ]  # fmt: skip

@@ -104,7 +104,9 @@ def _users(
 ) -> NDArray[np.float32]:
     liked = rng.choice(shape.items, (shape.users, LIKED), p=popularity)
     taste = clusters.centre[rng.choice(len(clusters.share), shape.users, p=clusters.share)]
-    user: NDArray[np.float32] = np.asarray(item[liked.ravel()], np.float32).reshape(shape.users, LIKED, shape.width).mean(1)
+    user: NDArray[np.float32] = (
+        np.asarray(item[liked.ravel()], np.float32).reshape(shape.users, LIKED, shape.width).mean(1)
+    )
     user += 0.3 * taste / np.linalg.norm(taste, axis=1, keepdims=True)
     user += 0.03 * rng.standard_normal(user.shape, dtype=np.float32)
     return user

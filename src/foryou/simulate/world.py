@@ -89,7 +89,7 @@ class World:
             also = int(draw.integers(self.categories)) if draw.random() < 0.3 else category
             names = tuple(dict.fromkeys((CATEGORIES[category], CATEGORIES[also])))
             title = f"{_STYLES[int(draw.integers(len(_STYLES)))]} {names[0]} {item + 1}"
-            days_ago = self.days + int(draw.integers(700))
+            days_ago = self.days + 1 + int(draw.integers(700))
             yield ItemChange(
                 item_id=_item_id(item), op="put", title=title, text=" ".join((title, *names[1:])), categories=names,
                 price=round(float(usual_price[category] * draw.lognormal(0, 0.4)), 2),
@@ -105,7 +105,7 @@ class World:
     def _events(self) -> list[Event]:
         draw = self._draw(4)
         age_ms = NEWEST_MS + draw.integers(0, self.days * DAY_MS, self.events)
-        age_ms[age_ms.argmin() : age_ms.argmin() + 1] = NEWEST_MS
+        age_ms[:1] = NEWEST_MS
         weight = 1 / draw.permutation(np.arange(1, self.items + 1)) ** 0.7  # few items are popular
         events: list[Event] = []
         for user in range(self.users):

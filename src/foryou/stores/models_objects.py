@@ -10,12 +10,12 @@ again, never write into each other's files; the manifest names the files that co
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -23,18 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.bundle import FORMAT, Manifest, ModelBundle
-from foryou.domain.catalog import ARRAYS, COLUMNS, Arena, Catalog
-from foryou.domain.errors import Conflict, Invalid, Refused
+from foryou.domain.catalog import COLUMNS, Arena, Catalog
+from foryou.domain.errors import Conflict, Invalid, NotFound, Refused
 from foryou.domain.release import Release
 from foryou.stores.objects import STAGED, Objects, Sink
 
 SWEEP_S = 3_600  # what is younger may still be in the making
 MANIFEST = "manifest.json"
 ARRAY = ".npy"
+COPY_BYTES = 1_048_576
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _RELEASE = re.compile(r"releases/(\d{8})\.json")
-_ATTEMPT = re.compile(r"((?:bundles|catalogs)/[^/]+)/([^/]+)/[^/]+")
 
 
 class _CatalogManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,8 @@ class _AnyManifest(msgspec.Struct, frozen=True):
     checksums: dict[str, str]
 
 
-M = TypeVar("M", Manifest, _CatalogManifest)
+M = TypeVar("M", Manifest, _CatalogManifest, _AnyManifest)
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class ObjectModels:
@@ -107,7 +108,7 @@ class ObjectModels:
 
     def release(self) -> Release | None:
         """Give the release in force; None = nothing was promoted yet."""
-        generation = max(self._generations(), default=0)
+        generation = self._newest()
         return self._release(generation) if generation else None
 
     def releases(self) -> list[Release]:
@@ -118,12 +119,13 @@ class ObjectModels:
         """Put `new` in force if generation `expected` still is (0 = none yet); Conflict for all racers but one."""
         if new.generation != expected + 1:
             raise Invalid("generation", f"{new.generation} does not follow {expected}", f"make it {expected + 1}")
-        stands = max(self._generations(), default=0)
-        if stands != expected or not self._objects.create(_release_name(new.generation), msgspec.json.encode(new)):
-            raise Conflict(
-                f"release {expected} is not in force any more, somebody else promoted first; look at the newest one"
-                " and decide again"
-            )
+        name, body = _release_name(new.generation), msgspec.json.encode(new)
+        if self._newest() == expected and self._objects.create(name, body):
+            return
+        raise Conflict(
+            f"release {expected} is not the one in force, which is {self._newest()} (0 = none): somebody else promoted"
+            " first; look at that one and decide again"
+        )
 
     def sweep(self, older_than_s: float = SWEEP_S) -> int:
         """Delete what no manifest names and nobody has written to for so long; gives the number of objects."""
@@ -147,7 +149,9 @@ class ObjectModels:
                 raise Invalid("file", f"{name} would be read as an array", "give it to the bundle as one")
             fills[name] = partial(_fill_file, path)
         attempt = uuid4().hex[:12]
-        return {f"{attempt}/{name}": self._objects.put(f"{place}/{attempt}/{name}", fill) for name, fill in fills.items()}
+        return {
+            f"{attempt}/{name}": self._objects.put(f"{place}/{attempt}/{name}", fill) for name, fill in fills.items()
+        }
 
     def _seal(self, place: str, manifest: Manifest | _CatalogManifest) -> None:
         body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -175,15 +179,19 @@ class ObjectModels:
         if attempt in (MANIFEST, ""):
             return True
         try:
-            body = self._objects.get(f"{place}/{MANIFEST}", place)
+            checksums = self._manifest(place, _AnyManifest).checksums
         except NotFound:
             return False
-        checksums = msgspec.json.decode(body, type=_AnyManifest).checksums
+        except Refused:
+            return True  # not understood, so not ours to delete
         return any(name.startswith(f"{attempt}/") for name in checksums)
 
     def _generations(self) -> list[int]:
         matches = [_RELEASE.fullmatch(meta["path"]) for meta in self._objects.under("releases")]
         return [int(match[1]) for match in matches if match]
+
+    def _newest(self) -> int:
+        return max(self._generations(), default=0)
 
     def _release(self, generation: int) -> Release:
         name = _release_name(generation)
@@ -191,4 +199,67 @@ class ObjectModels:
         try:
             return msgspec.json.decode(body, type=Release)
         except msgspec.DecodeError as error:
-            raise Refused(f"{name} is damaged: {error}; put the release before it in force again") from error
+            raise Refused(f"{name} is damaged: {error}; promote again, which replaces it") from error
+
+
+def _named(where: str, name: str) -> str:
+    """Give the name if it can be part of a path anywhere."""
+    if not _NAME.fullmatch(name):
+        raise Invalid(where, f"{name!r} cannot be a file's name", "use letters, digits and _ . + -")
+    return name
+
+
+def _release_name(generation: int) -> str:
+    return f"releases/{generation:08}.json"
+
+
+def _part(name: str) -> tuple[str, str]:
+    """Give the place of an object and its attempt: ("bundles/v1", "0c54…"); each staged object is its own."""
+    parts = name.split("/")
+    if parts[0] == STAGED:
+        return STAGED, name
+    return "/".join(parts[:2]), parts[2] if len(parts) > 2 else ""
+
+
+def _array_fill(name: str, array: NDArray[np.generic]) -> Callable[[Sink], object]:
+    if array.dtype.hasobject:
+        raise Invalid("array", f"{name} holds Python objects", "make it numbers or bytes")
+    # Written in pieces of 16 MiB, hashed on the way: no second copy of the array, no second pass over the file.
+    return lambda sink: np.lib.format.write_array(sink, array, allow_pickle=False)
+
+
+def _fill_file(path: Path, sink: Sink) -> None:
+    with path.open("rb") as source:
+        copyfileobj(source, sink, COPY_BYTES)
+
+
+def _mapped(paths: Sequence[Path]) -> dict[str, NDArray[np.generic]]:
+    # Plain arrays over the mapping: np.memmap is a subclass, slower to slice and a type of its own to numba.
+    return {
+        path.name.removesuffix(ARRAY): np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        for path in paths
+        if path.suffix == ARRAY
+    }
+
+
+def _contents(manifest: _CatalogManifest) -> dict[str, str]:
+    return {name.split("/")[-1]: checksum for name, checksum in manifest.checksums.items()}
+
+
+def _arrays(catalog: Catalog) -> Arrays:
+    arenas = {"ids": catalog.ids, "titles": catalog.titles, "categories": catalog.category_names}
+    arrays = {name: getattr(catalog, name) for name in (*COLUMNS, "order")}
+    for name, arena in arenas.items():
+        arrays |= {name: arena.bytes, f"{name}_start": arena.start}
+    return arrays
+
+
+def _catalog(version: str, position: dict[int, int], arrays: Mapping[str, Any]) -> Catalog:
+    return Catalog(
+        version=version,
+        position=position,
+        ids=Arena(arrays["ids"], arrays["ids_start"]),
+        titles=Arena(arrays["titles"], arrays["titles_start"]),
+        category_names=Arena(arrays["categories"], arrays["categories_start"]),
+        **{name: arrays[name] for name in (*COLUMNS, "order")},
+    )

@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import msgspec
 import obstore
-from obstore import ObjectMeta
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from foryou.domain.errors import Invalid, NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:  # obstore has it for checkers only
+    from obstore import ObjectMeta
 
 DIGEST_BYTES = 32
 VERIFIED = "verified.json"
@@ -101,7 +103,7 @@ class Objects:
             except FileNotFoundError as error:
                 raise NotFound(f"there is no {what} in {self._url}; `foryou models list` shows what is") from error
 
-    def under(self, prefix: str) -> list[ObjectMeta]:
+    def under(self, prefix: str) -> "list[ObjectMeta]":
         """Give name, size and time of all objects below a prefix."""
         with self._reachable():
             return [meta for some in obstore.list(self._store, prefix) for meta in some]
@@ -165,15 +167,18 @@ class Objects:
     def _checked(self) -> dict[str, _Mark]:
         try:
             return msgspec.json.decode((self._folder / VERIFIED).read_bytes(), type=dict[str, _Mark])
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError):
             return {}
 
     def _remember(self, checked: dict[str, _Mark]) -> None:
         kept = {name: mark for name, mark in checked.items() if (self._folder / name).exists()}
         staged = self._folder / f"{VERIFIED}.{uuid4().hex}"
-        with suppress(OSError):  # a folder that may only be read is checked at every start
-            staged.write_bytes(msgspec.json.encode(kept))
-            staged.replace(self._folder / VERIFIED)
+        with suppress(OSError):  # where it cannot be written, files are checked at every start
+            try:
+                staged.write_bytes(msgspec.json.encode(kept))
+                staged.replace(self._folder / VERIFIED)
+            finally:
+                staged.unlink(missing_ok=True)
 
     def _sync_folders(self, path: Path) -> None:
         for folder in path.parents:
@@ -191,7 +196,9 @@ class Objects:
             yield
         except (BaseError, OSError) as error:
             said = str(error).splitlines()[0]
-            raise Unavailable(f"{self._url}: {said}; check that it is there and may be written, then try again") from error
+            raise Unavailable(
+                f"{self._url}: {said}; check that it is there and may be written, then try again"
+            ) from error
 
 
 class _Hashing:

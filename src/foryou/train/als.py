@@ -81,7 +81,14 @@ def _solve_in_place(matrix: NDArray[np.float64], vector: NDArray[np.float64]) ->
 class _Side:
     """Observations grouped by one side (users or items), and that side's ridge."""
 
-    def __init__(self, rows: NDArray[np.int32], others: NDArray[np.int32], taste: NDArray[np.float32], shape: tuple[int, int], settings: AlsSettings) -> None:
+    def __init__(
+        self,
+        rows: NDArray[np.int32],
+        others: NDArray[np.int32],
+        taste: NDArray[np.float32],
+        shape: tuple[int, int],
+        settings: AlsSettings,
+    ) -> None:
         order = np.argsort(rows, kind="stable")
         taste = taste[order]
         self.other = np.ascontiguousarray(others[order])

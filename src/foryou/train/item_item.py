@@ -31,7 +31,11 @@ class EaseSettings:
 
 @njit(cache=True)
 def _gram(
-    start: NDArray[np.int64], item: NDArray[np.int32], weight: NDArray[np.float32], decay: float, out: NDArray[np.float64]
+    start: NDArray[np.int64],
+    item: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    decay: float,
+    out: NDArray[np.float64],
 ) -> None:
     for u in range(len(start) - 1):
         for i in range(start[u], start[u + 1]):
@@ -93,7 +97,10 @@ def cosine(log: Interactions, neighbours: int, shrink: float = 10.0) -> tuple[ND
     for begin in range(0, log.items + 1, 4_096):
         block = (columns[begin : begin + 4_096] @ matrix).tocsr()
         for row in range(block.shape[0]):
-            near, both = block.indices[block.indptr[row] : block.indptr[row + 1]], block.data[block.indptr[row] : block.indptr[row + 1]]
+            near, both = (
+                block.indices[block.indptr[row] : block.indptr[row + 1]],
+                block.data[block.indptr[row] : block.indptr[row + 1]],
+            )
             score = both / (np.sqrt(count[begin + row] * count[near]) + shrink)
             score[near == begin + row] = 0
             best = np.argsort(-score, kind="stable")[:neighbours]

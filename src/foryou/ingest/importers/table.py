@@ -131,13 +131,13 @@ def _made(table: Table, make: Callable[[Row, int], _T], line: int, raw: bytes) -
         row = _row(table, raw)
         return make(row, line)
     except Invalid as bad:
-        whole = raw.removesuffix(b"\n").removesuffix(b"\r").decode(table.encoding, "backslashreplace")
+        whole = _content(raw).decode(table.encoding, "backslashreplace")
         value = row[table.columns.index(bad.where)] if bad.where in table.columns else whole
         return BadLine(table.path.name, line, bad.where, _shown(value), bad.what, bad.mend)
 
 
 def _row(table: Table, raw: bytes) -> Row:
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    raw = _content(raw)
     if len(raw) > MAX_LINE_BYTES:
         raise Invalid(LINE, f"is longer than {MAX_LINE_BYTES:,} bytes", "shorten it, or see that lines end in newlines")
     if b"\0" in raw:
@@ -152,6 +152,10 @@ def _row(table: Table, raw: bytes) -> Row:
         what = f"has {len(row)} fields where {len(table.columns)} belong"
         raise Invalid(LINE, what, f"write {', '.join(table.columns)}")
     return row
+
+
+def _content(raw: bytes) -> bytes:
+    return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _shown(text: str) -> str:

@@ -1,0 +1,43 @@
+"""How do HTTP requests reach the service? The routes, each subject in a file beside this one."""
+
+import asyncio
+from collections.abc import Callable
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from foryou.api.rest import events, items, pages, recommendations, users
+from foryou.api.rest.door import Door
+from foryou.api.rest.problems import translate
+from foryou.api.service import Service
+from foryou.observe.metrics import Metrics
+
+__all__ = ["app"]
+
+ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *users.ROUTES, *pages.ROUTES)
+
+
+def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Callable[[], bytes]) -> Litestar:
+    """Give the ASGI application. It makes its service at start-up, in the event loop, and closes it at shutdown."""
+
+    def open_(started: Litestar) -> None:
+        started.state.service = make_service()
+
+    async def close(stopped: Litestar) -> None:
+        await asyncio.to_thread(stopped.state.service.close)
+
+    litestar = Litestar(
+        ROUTES,
+        on_startup=[open_],
+        on_shutdown=[close],
+        state=State({"exposition": exposition}),
+        exception_handlers={Exception: translate},
+        # Turned off: what Litestar would do here is done by the files beside this one, or costs time and is not needed.
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+        debug=False,
+        pdb_on_exception=False,
+    )
+    litestar.asgi_handler = Door(litestar.asgi_handler, metrics)
+    return litestar

@@ -1,0 +1,72 @@
+"""Which routes are not about recommendations? Health, meters, the documents of the API, and a first page."""
+
+import asyncio
+
+import msgspec
+from litestar import get
+from litestar.types import ASGIApp
+
+from foryou.api.rest.docs import docs, page
+from foryou.api.rest.openapi import document, operation
+from foryou.api.rest.reading import Request, service_of
+from foryou.api.rest.writing import FRESH, JSON, Reply
+from foryou.domain.errors import Unavailable
+
+TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
+METERS = "text/plain; version=0.0.4; charset=utf-8"
+NOTHING_FROM_ELSEWHERE = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
+FIRST_PAGE = page(
+    "foryou",
+    """<h1>foryou</h1>
+<p>A self-hosted recommendation system: actions come in, personalised and explained recommendations go out.</p>
+<ul>
+<li><a href="/docs">/docs</a>: the API, also as <a href="/openapi.json">/openapi.json</a>
+<li><a href="/recommendations?context=home">/recommendations?context=home</a>: what a stranger is shown
+<li><a href="/v1/trending">/v1/trending</a>: what trends now
+<li><a href="/metrics">/metrics</a> for Prometheus, <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>
+</ul>
+<pre>curl 'localhost:8000/recommendations?user_id=123&amp;context=home&amp;num_results=20'
+curl localhost:8000/v1/events -d '{"user_id": "123", "action": "purchase", "item_id": "42"}'
+curl localhost:8000/v1/explain -d '{"user_id": "123", "item_id": "42"}'</pre>""",
+)
+
+
+@get("/", opt=operation(HTML))
+async def first_page() -> ASGIApp:
+    """Say what this is."""
+    return Reply(FIRST_PAGE.encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
+
+
+@get("/docs", opt=operation(HTML))
+async def docs_page(request: Request) -> ASGIApp:
+    """Show the API in a browser."""
+    return Reply(docs(document(request.app.routes)).encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
+
+
+@get("/openapi.json", opt=operation(JSON))
+async def openapi(request: Request) -> ASGIApp:
+    """Give the OpenAPI document."""
+    return Reply(msgspec.json.encode(document(request.app.routes)), FRESH)
+
+
+@get("/healthz", opt=operation(TEXT))
+async def healthy() -> ASGIApp:
+    """Say that the process is up."""
+    return Reply(b"ok\n", FRESH, media_type=TEXT)
+
+
+@get("/readyz", opt=operation(TEXT))
+async def ready(request: Request) -> ASGIApp:
+    """Say that recommendations can be given; 503 until then."""
+    if not service_of(request).ready():
+        raise Unavailable("No bundle serves yet; try again in a second")
+    return Reply(b"ready\n", FRESH, media_type=TEXT)
+
+
+@get("/metrics", opt=operation(METERS))
+async def meters(request: Request) -> ASGIApp:
+    """Give the meters of all processes in Prometheus text format."""
+    return Reply(await asyncio.to_thread(request.app.state.exposition), FRESH, media_type=METERS)
+
+
+ROUTES = (first_page, docs_page, openapi, healthy, ready, meters)

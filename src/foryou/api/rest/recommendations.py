@@ -1,0 +1,84 @@
+"""Which routes answer questions? Recommendations, similar items, trends and explanations."""
+
+import msgspec
+from litestar import get, post
+from litestar.types import ASGIApp
+
+from foryou.api import schema
+from foryou.api.rest.openapi import operation
+from foryou.api.rest.reading import Request, body_of, converted, decoded, path_id, query_of, service_of
+from foryou.api.rest.writing import PRIVATE, PUBLIC, reply
+from foryou.domain.errors import Invalid
+from foryou.ingest.collector import check_id
+
+# Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
+SHORT = (
+    "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
+    "deadline_ms", "item_id",
+)  # fmt: skip
+SIMILAR = ("user_id", "num_results")
+TRENDING = ("num_results",)
+TRENDING_LENGTH = 20
+
+_ask = msgspec.json.Decoder(schema.Ask)
+_why = msgspec.json.Decoder(schema.WhyAsk)
+
+
+@get(["/v1/recommendations", "/recommendations"], opt=operation(schema.Recommended, query=SHORT))
+async def recommendations(request: Request) -> ASGIApp:
+    """Recommend items (short form)."""
+    return await _recommended(request, short_ask(query_of(request)))
+
+
+@post("/v1/recommendations", opt=operation(schema.Recommended, takes=schema.Ask))
+async def ask_recommendations(request: Request) -> ASGIApp:
+    """Recommend items."""
+    return await _recommended(request, decoded(_ask, await body_of(request)))
+
+
+@get("/v1/items/{item_id:str}/similar", opt=operation(schema.Recommended, query=SIMILAR))
+async def similar(request: Request) -> ASGIApp:
+    """Give items like this one, without those that the user has seen."""
+    ask = converted(query_of(request), schema.Ask)
+    answer = await service_of(request).similar(path_id(request, "item_id"), ask.user_id, ask.num_results)
+    return reply(answer, _caching(ask))
+
+
+@get("/v1/trending", opt=operation(schema.Trending, query=TRENDING))
+async def trending(request: Request) -> ASGIApp:
+    """Give what trends now."""
+    ask = converted(query_of(request), schema.Ask)
+    return reply(await service_of(request).trending(ask.num_results or TRENDING_LENGTH), PUBLIC)
+
+
+@post("/v1/explain", opt=operation(schema.Explained, takes=schema.WhyAsk))
+async def explain(request: Request) -> ASGIApp:
+    """Say why, or why not, an item is recommended to a user."""
+    return reply(await service_of(request).explain(decoded(_why, await body_of(request))))
+
+
+ROUTES = (recommendations, ask_recommendations, similar, trending, explain)
+
+
+def short_ask(said: dict[str, str]) -> schema.Ask:
+    """Give the question that query parameters ask. Raises Invalid with the name of the parameter."""
+    fields: dict[str, object] = dict(said)
+    if "context" in said:
+        fields["context"] = {"placement": said["context"]}
+    if "exclude" in said:
+        fields["exclude_item_ids"] = excluded = [item_id for item_id in said["exclude"].split(",") if item_id]
+        del fields["exclude"]
+        for item_id in excluded:
+            check_id("exclude", item_id)
+    try:
+        return converted(fields, schema.Ask)
+    except Invalid as error:
+        raise Invalid(error.where.replace("exclude_item_ids", "exclude"), error.what, error.mend) from None
+
+
+async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:
+    return reply(await service_of(request).recommend(ask), _caching(ask))
+
+
+def _caching(ask: schema.Ask) -> tuple[bytes, bytes]:
+    return PRIVATE if ask.personalize and (ask.user_id or ask.anonymous_id or ask.session_id) else PUBLIC

@@ -1,0 +1,29 @@
+"""What can be done from the command line? Every verb, in the order in which a newcomer meets them."""
+
+import os
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count() or 1))
+
+from foryou.cli import demo, learn, look, measure, run, show  # noqa: E402
+from foryou.cli.app import app  # noqa: E402
+from foryou.domain.errors import ForyouError  # noqa: E402
+
+__all__ = ["app", "main"]
+
+COMMANDS = (demo, learn, run, look, measure)
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence and exit status 1, Ctrl-C is 130."""
+    try:
+        app()
+    except ForyouError as error:
+        show.err.print(f"[bold red]error:[/] {error}", soft_wrap=True, markup=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        show.err.print("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

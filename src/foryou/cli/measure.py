@@ -1,0 +1,1 @@
+"""bench: speed and accuracy, measured by commands that anyone can run."""

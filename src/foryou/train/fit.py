@@ -1,0 +1,198 @@
+"""How does a table of events become a bundle? Models on the older part, blend on the newer, then all of it again."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.bundle import Gate, Manifest, ModelBundle
+from foryou.domain.catalog import Catalog
+from foryou.domain.slate import QueryBatch, Slate
+from foryou.features.assemble import fingerprint
+from foryou.models import index
+from foryou.models.foldin import rotated
+from foryou.models.popularity import popularity_of
+from foryou.train import als, blend, item_item, replay
+from foryou.train.dataset import Interactions
+from foryou.train.metrics import ndcg_of_rank
+
+BLEND_PAGES = 4_000  # newest pages of the validation window that the blend learns from
+BLEND_PLACES = 1_000
+WELCOME_ACTIONS = 10  # a user's first actions: what newcomers start with
+WELCOME_HALF_LIFE_MS = 14 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """All that training can be told (see `config.Train` and `config.Placement`)."""
+
+    als: als.AlsSettings
+    ease: item_item.EaseSettings
+    ease_up_to: int
+    whole_up_to: int
+    neighbours: int
+    validation_share: float
+    serving: dict[str, float]  # settings of the models at serving time, into the manifest
+    features: tuple[str, ...]
+
+
+Rehearse = Callable[
+    [ModelBundle, Catalog, Callable[[QueryBatch, Slate, NDArray[np.float32]], None] | None], replay.Rehearsal
+]
+
+
+@dataclass(slots=True)
+class Report:
+    """What training took and found."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; stages of one name add up."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Fits bundles. `rehearse` gives a served pipeline over a bundle, with a watcher of the ranker's inputs."""
+
+    settings: FitSettings
+    rehearse: Rehearse
+    on_progress: Callable[[str, int, int], None]
+
+    def bundle(
+        self, log: Interactions, catalog: Catalog, version: str, created_ms: int, folder: Path
+    ) -> tuple[ModelBundle, Report]:
+        """Give the bundle of a whole log: its blend and gate from the newest part, its models from all of it."""
+        report = Report()
+        log = replay.by_page(log)
+        cut = int(len(log) * (1 - self.settings.validation_share))
+        weights, gate = self._judged(log, cut, catalog, report)
+        arrays, files = self._models(log, report, folder)
+        manifest = self._manifest(version, created_ms, catalog, weights, gate, report)
+        return ModelBundle(manifest, arrays, files), report
+
+    def _judged(
+        self, log: Interactions, cut: int, catalog: Catalog, report: Report
+    ) -> tuple[NDArray[np.float32], Gate]:
+        features = self.settings.features
+        equal = np.ones(len(features), np.float32)
+        if cut < 100 or len(log) - cut < 20:
+            return equal, Gate("warn", f"{len(log)} events are too few to learn a blend or to judge; equal weights")
+        arrays, _ = self._models(log.part(0, cut), report, None)
+        draft = ModelBundle(self._manifest("draft", 0, catalog, equal, Gate("none", ""), report), arrays)
+        with report.stage("blend"):
+            choices, seen = self._choices(draft, log, cut, catalog)
+            weights = blend.learn(choices)
+            ours = blend.cross_fitted(choices)
+        popular = self._popular_ndcg(log, cut, arrays, seen)
+        report.figures |= {"validation_ndcg_at_10": float(ours.mean()), "popularity_ndcg_at_10": popular}
+        return weights, _gate(float(ours.mean()), popular, len(ours))
+
+    def _choices(self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog) -> tuple[blend.Choices, int]:
+        """Live through the validation window and note the ranker's inputs; gives the row where noting began, too."""
+        watched: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
+
+        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:  # noqa: ARG001
+            kept = np.flatnonzero(slate.kept()[0])
+            watched.append((slate.item[0, kept].copy(), inputs[:, 0, kept].copy()))
+
+        rehearsal = self.rehearse(draft, catalog, watch)
+        events = log.events(catalog)
+        grouped = replay.pages(log, cut, len(log))[-BLEND_PAGES:]
+        for begin in range(0, grouped[0].start, 5_000):
+            rehearsal.feed(events[begin : min(grouped[0].start, begin + 5_000)])
+        choices = blend.Choices()
+        for done, page in enumerate(grouped):
+            watched.clear()
+            rehearsal.ask([log.user_ids[page.user]], page.at_ms, 10)
+            items, inputs = watched[0]
+            place = {item: where for where, item in enumerate(items.tolist())}
+            choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()])
+            rehearsal.feed(events[page.start : page.end])
+            self.on_progress("blend", done + 1, len(grouped))
+        return choices, grouped[0].start
+
+    def _popular_ndcg(self, log: Interactions, cut: int, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
+        column = np.asarray(arrays["popularity"], np.float32)
+        shown = replay.window(log, seen, len(log))
+        rank = replay.ranks(shown, lambda history, taste: np.tile(column, (len(history), 1)))  # noqa: ARG005
+        return float(ndcg_of_rank(rank).mean())
+
+    def _models(
+        self, log: Interactions, report: Report, folder: Path | None
+    ) -> tuple[dict[str, NDArray[np.generic]], dict[str, Path]]:
+        settings = self.settings
+        arrays: dict[str, NDArray[np.generic]] = {}
+        with report.stage("popularity"):
+            popular = popularity_of(np.bincount(log.item[log.taste != 0], minlength=log.items + 1).astype(np.float32))
+            arrays["popularity"], arrays["popular"] = popular.column, popular.top
+            arrays["welcome"] = welcome(log)
+        with report.stage("als"):
+            vectors = als.factorise(log, settings.als, lambda done, total: self.on_progress("als", done, total))
+            arrays["vectors"], arrays["spectrum"] = rotated(vectors)
+        with report.stage("item_to_item"):
+            if log.items > settings.ease_up_to:
+                arrays["link_ids"], arrays["link_values"] = item_item.cosine(log, settings.neighbours)
+            else:
+                links = item_item.ease(log, settings.ease)
+                if log.items <= settings.whole_up_to:
+                    arrays["links"] = links
+                else:
+                    arrays["link_ids"], arrays["link_values"] = item_item.heaviest(links, settings.neighbours)
+        if folder is None or log.items <= index.EXACT_UP_TO:
+            return arrays, {}
+        with report.stage("index"):
+            path = folder / "index.faiss"
+            vectors = np.asarray(arrays["vectors"], np.float32)
+            built = index.build(vectors, _typical_users(log, vectors), path)
+            report.figures |= {"index_probes": built.probes, "index_recall_at_20": built.recall_at_20}
+        return arrays, {"index.faiss": path}
+
+    def _manifest(
+        self, version: str, created_ms: int, catalog: Catalog, weights: NDArray[np.float32], gate: Gate, report: Report
+    ) -> Manifest:
+        named = {f"blend.{name}": float(weight) for name, weight in zip(self.settings.features, weights, strict=True)}
+        return Manifest(
+            version=version, family="main", created_ms=created_ms, schema=fingerprint(self.settings.features),
+            catalog=catalog.version, settings=self.settings.serving | named, gate=gate, report=dict(report.figures),
+        )  # fmt: skip
+
+
+def welcome(log: Interactions) -> NDArray[np.float32]:
+    """Give log(1 + recent interactions that were among a user's first ten), decayed by two weeks.  float32 [N+1]"""
+    order = np.argsort(log.user, kind="stable")
+    start = np.searchsorted(log.user[order], np.arange(len(log.user_ids)))
+    place = np.empty(len(log), np.int64)
+    place[order] = np.arange(len(log)) - start[log.user[order]]
+    first = (place < WELCOME_ACTIONS) & (log.taste > 0)
+    age = log.at_ms[-1] - log.at_ms[first] if len(log) else np.zeros(0)
+    counts = np.bincount(log.item[first], np.exp2(-age / WELCOME_HALF_LIFE_MS), minlength=log.items + 1)
+    return np.log1p(counts).astype(np.float32)
+
+
+def _gate(ours: float, popular: float, predictions: int) -> Gate:
+    metrics = {"ndcg_at_10": ours, "popularity_ndcg_at_10": popular, "predictions": float(predictions)}
+    said = f"NDCG@10 {ours:.4f} on {predictions} held-out events, popularity {popular:.4f}"
+    if ours < popular:
+        return Gate("refuse", f"{said}: worse than showing everybody the same; not promoted", metrics)
+    if ours < 1.05 * popular:
+        return Gate("warn", f"{said}: hardly better than popularity", metrics)
+    return Gate("pass", said, metrics)
+
+
+def _typical_users(log: Interactions, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give means of a few items that one user liked: what user vectors look like.  float32 [500, D]"""
+    random = np.random.default_rng(0)
+    users = random.choice(len(log.user_ids), min(500, len(log.user_ids)), replace=False)
+    order = np.argsort(log.user, kind="stable")
+    bounds = np.searchsorted(log.user[order], [users, users + 1])
+    return np.stack([vectors[log.item[order[a:b]][-20:]].mean(axis=0) for a, b in bounds.T]).astype(np.float32)

@@ -1,0 +1,62 @@
+"""Which stores does a home have? The only place that names a backend; another one is a line here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from foryou.config import Config
+from foryou.domain.clock import Clock
+from foryou.domain.ports import TimeSource
+from foryou.features import trending
+from foryou.features.hydrate import Hydrate
+from foryou.ingest.codec import item_of
+from foryou.ingest.worker import Worker
+from foryou.serve.live import Live, Means
+from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.stores.items_sqlite import SqliteItems
+from foryou.stores.log_sqlite import SqliteLog
+from foryou.stores.models_objects import ObjectModels
+from foryou.wiring.pipelines import pipelines, untrained
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The stores of one home."""
+
+    config: Config
+    clock: TimeSource
+    log: SqliteLog
+    features: SqliteFeatures
+    items: SqliteItems
+    models: ObjectModels
+
+    def worker(self) -> Worker:
+        """Give the fold of this home's log into its records."""
+        fold = self.config.fold
+        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms)
+
+    def live(self) -> Live:
+        """Give what keeps this home's pipelines fresh."""
+        return Live(Means(
+            log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
+            look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
+            build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self.features, lambda: arm.view)),
+            untrained=untrained,
+        ))  # fmt: skip
+
+    def close(self) -> None:
+        """Let go of all stores."""
+        for store in (self.log, self.features, self.items):
+            store.close()
+
+
+def open_home(config: Config) -> Home:
+    """Open the stores under the home, made where they are missing."""
+    folder, clock = Path(config.home), Clock(config.serve.clock_offset_ms)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Home(
+        config, clock,
+        log=SqliteLog(folder / "log", clock),
+        features=SqliteFeatures(folder / "features.db", clock),
+        items=SqliteItems(folder / "catalog.db", clock),
+        models=ObjectModels((folder / "models").absolute().as_uri()),
+    )  # fmt: skip

@@ -1,0 +1,173 @@
+"""What did the system know then? An old answer reproduced from its exposure; one click followed to the changed answer."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+from foryou.domain import catalog as catalogs
+from foryou.domain.catalog import Catalog
+from foryou.domain.clock import ManualClock
+from foryou.domain.errors import NotFound
+from foryou.domain.event import Event
+from foryou.domain.exposure import Exposure
+from foryou.domain.log import Entry, Position, Stream, partition_of
+from foryou.domain.records import Change, UserRecord
+from foryou.domain.slate import Answer, Query, View
+from foryou.features import trending
+from foryou.features.fold import fold
+from foryou.features.hydrate import Hydrate
+from foryou.ingest.codec import event_of, item_of
+from foryou.ingest.exposures import exposure_of
+from foryou.serve.live import UNTRAINED
+from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.wiring.home import Home
+from foryou.wiring.pipelines import pipelines, untrained
+
+READ = 5_000
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """An old answer and the one that the same knowledge gives today; `same` says whether they agree bit for bit."""
+
+    exposure: Exposure
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    same: bool
+
+
+def reproduce(home: Home, recommendation_id: str, on_progress: Progress) -> Reproduced:
+    """Answer an old question with what was known then. Raises NotFound if the answer or its bundle is gone."""
+    exposure = exposure_of(find(home, Stream.EXPOSURES, recommendation_id).record.body)
+    clock = ManualClock(exposure.trending_ms)
+    counts = _folded(home, exposure.trending, clock, on_progress)
+    catalog = _catalog(home, exposure)
+    view = trending.view(catalog, counts.trending(), exposure.trending_ms, home.config.trend.half_life_h)
+    people = _People(home, exposure)
+    answer = _answer(home, exposure, view, people)
+    items, scores = tuple(item.item_id for item in answer.items), tuple(item.score for item in answer.items)
+    counts.close()
+    return Reproduced(exposure, items, scores, items == exposure.items and scores == exposure.scores)
+
+
+class _People:
+    """A FeatureStore's `read` for one moment of the past: users folded anew up to the places that were read."""
+
+    def __init__(self, home: Home, exposure: Exposure) -> None:
+        self._home, self._until = home, {exposure.user_id: exposure.offset, **exposure.knew}
+
+    def read(self, users: list[str]) -> list[UserRecord | None]:
+        """Give the records of these users as they were."""
+        return [self._record(user) for user in users]
+
+    def _record(self, user: str) -> UserRecord | None:
+        until = self._until.get(user, -1)
+        if until < 0:
+            return None
+        partition = partition_of(user, self._home.log.partitions())
+        own = [
+            (e.offset, event_of(e.record.body))
+            for e in _entries(self._home, Stream.EVENTS, {partition: until})
+            if e.record.key == user
+        ]
+        return fold({user: None}, [event for _, event in own], [offset for offset, _ in own]).records.get(user)
+
+
+def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answer:
+    bundle = untrained() if exposure.bundle == UNTRAINED else home.models.load(exposure.bundle)
+    hydrate = Hydrate(people, lambda: view)  # type: ignore[arg-type]
+    query = Query(
+        user_id=exposure.user_id, k=exposure.num_results, now_ms=exposure.now_ms, seed=exposure.seed,
+        anchor=exposure.anchor, exclude=exposure.exclude,
+    )  # fmt: skip
+    return pipelines(bundle, home.config, hydrate)[exposure.placement].run([query])[0][0]
+
+
+def _catalog(home: Home, exposure: Exposure) -> Catalog:
+    """Give the catalog of the bundle with the changes that had arrived, in the order in which they were read."""
+    named = exposure.bundle != UNTRAINED
+    base = home.models.load_catalog(home.models.load(exposure.bundle).manifest.catalog) if named else catalogs.EMPTY
+    position = dict(base.position)
+    changes = [
+        item_of(entry.record.body)
+        for entry in _entries(home, Stream.ITEMS, exposure.catalog)
+        if entry.offset > position.get(entry.partition, -1)
+    ]
+    return base.extended(changes, exposure.catalog) if changes else base
+
+
+def _folded(home: Home, position: Position, clock: ManualClock, on_progress: Progress) -> SqliteFeatures:
+    """Fold the log of events up to a position into a store of its own."""
+    store = SqliteFeatures(":memory:", clock)
+    token = store.lease("past", 10**12)
+    total, done = sum(end + 1 for end in position.values()), 0
+    after = dict.fromkeys(position, -1)
+    for batch in _batches(home, Stream.EVENTS, position):
+        partition, through = batch[0].partition, batch[-1].offset
+        events: list[Event] = [event_of(entry.record.body) for entry in batch]
+        users = list(dict.fromkeys(event.user_id for event in events))
+        known = dict(zip(users, store.read(users), strict=True))
+        folded = fold(known, events, [entry.offset for entry in batch])
+        before, reached = {"events": after[partition]}, {"events": through}
+        store.write(Change(partition, before, reached, folded.records, folded.counts), token)
+        after[partition] = through
+        done += len(batch)
+        on_progress("fold", done, total)
+    return store
+
+
+def _batches(home: Home, stream: Stream, position: Position) -> Iterator[list[Entry]]:
+    for partition, end in position.items():
+        after = -1
+        while after < end:
+            entries = [entry for entry in home.log.read(stream, partition, after, READ) if entry.offset <= end]
+            if not entries:
+                break
+            yield entries
+            after = entries[-1].offset
+
+
+def _entries(home: Home, stream: Stream, position: Position) -> Iterator[Entry]:
+    for batch in _batches(home, stream, position):
+        yield from batch
+
+
+def find(home: Home, stream: Stream, record_id: str) -> Entry:
+    """Give the record with this id, the log read from its start. Raises NotFound."""
+    for entry in _entries(home, stream, home.log.ends(stream)):
+        if entry.record.record_id == record_id:
+            return entry
+    raise NotFound(f"The stream {stream} holds no record {record_id!r}; `foryou events` shows the newest events")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A station of an event on its way, and the ms since it was accepted."""
+
+    name: str
+    at_ms: int
+    since_ms: int
+
+
+def follow(home: Home, event_id: str) -> tuple[Event, list[Hop]]:
+    """Give an event and its way from accepted to the first answer that knew it. Raises NotFound."""
+    entry = find(home, Stream.EVENTS, event_id)
+    event = event_of(entry.record.body)
+    stations: list[tuple[str, int | None]] = [
+        ("accepted", event.received_ms), ("durable", entry.appended_ms),
+        ("visible", home.features.folded_ms(entry.partition, entry.offset)),
+        ("answered", _first_answer(home, event.user_id, entry.offset)),
+    ]  # fmt: skip
+    return event, [Hop(name, at, at - event.received_ms) for name, at in stations if at is not None]
+
+
+def _first_answer(home: Home, user_id: str, offset: int) -> int | None:
+    partition = partition_of(user_id, home.log.partitions())
+    ends = home.log.ends(Stream.EXPOSURES)
+    if partition not in ends:
+        return None
+    for entry in _entries(home, Stream.EXPOSURES, {partition: ends[partition]}):
+        if entry.record.key == user_id and (exposure := exposure_of(entry.record.body)).offset >= offset:
+            return exposure.now_ms
+    return None

@@ -1,0 +1,175 @@
+"""Which pipeline does a bundle become? A new source, ranker, rule or input is one line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.config import Config, Placement, Train
+from foryou.domain.bundle import Manifest, ModelBundle
+from foryou.domain.errors import Refused
+from foryou.domain.ports import Feature, Ranker, Rule, Source
+from foryou.domain.slate import Query, QueryBatch, Slate
+from foryou.features.assemble import FeatureSchema, assemble, fingerprint
+from foryou.features.hydrate import Hydrate
+from foryou.models.foldin import FoldIn, FoldInSettings
+from foryou.models.index import Exact, Index, InvertedFile
+from foryou.models.item_item import ItemItem, ItemItemSettings, Links
+from foryou.models.popularity import Column, Popularity, Trend
+from foryou.models.recency import Recency
+from foryou.serve.explain import Explain, Judge, similar_reasons
+from foryou.serve.live import UNTRAINED
+from foryou.serve.pipeline import Pipeline, Stages
+from foryou.serve.rankers import Blend, Prior
+from foryou.serve.rules import CategoryCap, Exploration, Seen, Unavailable
+from foryou.serve.sources import BEHIND, Asked, Collaborative, ItemToItem, Popular, Similar
+
+Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
+FEATURES = ("item_to_item", "collaborative", "popularity", "welcome", "trending")
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What a bundle holds, ready to compute."""
+
+    fold_in: FoldIn
+    item_item: ItemItem
+    popularity: Popularity
+    index: Index
+    features: tuple[Feature, ...]
+    weights: NDArray[np.float32]
+
+
+def _models(bundle: ModelBundle) -> Models:
+    arrays: Mapping[str, Any] = bundle.arrays
+    settings = bundle.manifest.settings
+    fold_in = FoldIn(arrays["vectors"], arrays["spectrum"], FoldInSettings(
+        unobserved=settings["fold_in.unobserved"], regularisation=settings["fold_in.regularisation"],
+        power=settings["fold_in.power"], confidence=settings["fold_in.confidence"],
+        dislike=settings["fold_in.dislike"], recency=_recency(settings, "fold_in"),
+    ))  # fmt: skip
+    links = Links(arrays.get("links"), arrays.get("link_ids"), arrays.get("link_values"))
+    item_item = ItemItem(links, ItemItemSettings(_recency(settings, "item_to_item"), settings["item_to_item.dislike"]))
+    popularity = Popularity(arrays["popularity"], arrays["popular"])
+    named: dict[str, Feature] = {
+        feature.name: feature
+        for feature in (
+            item_item,
+            fold_in,
+            Column("popularity", popularity.column),
+            Column("welcome", arrays["welcome"]),
+            Trend(),
+        )
+    }
+    schema = FeatureSchema(tuple(named[name] for name in FEATURES))
+    if bundle.manifest.schema != schema.fingerprint:
+        raise Refused(
+            f"Bundle {bundle.manifest.version} was trained for inputs {bundle.manifest.schema}, this release has "
+            f"{schema.fingerprint}; train again with `foryou train`"
+        )
+    weights = np.array([settings[f"blend.{name}"] for name in FEATURES], np.float32)
+    return Models(fold_in, item_item, popularity, _index(bundle), schema.features, weights)
+
+
+def _recency(settings: Mapping[str, float], name: str) -> Recency:
+    return Recency(
+        int(settings[f"{name}.length"]), settings.get(f"{name}.place_power", 0.0), settings[f"{name}.age_power"]
+    )
+
+
+def _index(bundle: ModelBundle) -> Index:
+    vectors: NDArray[np.float32] = bundle.arrays["vectors"]  # type: ignore[assignment]
+    if "index.faiss" in bundle.files:
+        return InvertedFile(bundle.files["index.faiss"], vectors, int(bundle.manifest.report["index_probes"]))
+    return Exact(vectors)
+
+
+def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watch | None = None) -> dict[str, Pipeline]:
+    """Give a warm pipeline per placement."""
+    models = _models(bundle)
+    built = {
+        name: _pipeline(bundle.manifest.version, models, placement, hydrate, watch)
+        for name, placement in config.placements.items()
+    }
+    for pipeline in built.values():
+        warm(pipeline)
+    return built
+
+
+def _pipeline(version: str, models: Models, placement: Placement, hydrate: Hydrate, watch: Watch | None) -> Pipeline:
+    blend = Blend(FeatureSchema(models.features), models.weights)
+    by_page = placement.similar > 0
+    sources: list[Source] = [
+        source
+        for source, quota in (
+            (Similar(models.item_item, models.fold_in, models.index, placement.similar), placement.similar),
+            (Collaborative(models.index, placement.collaborative), placement.collaborative),
+            (ItemToItem(models.item_item, placement.item_to_item), placement.item_to_item),
+            (Popular(models.popularity, placement.popular, 2 * BEHIND if by_page else 0.0), placement.popular),
+        )
+        if quota
+    ]
+    adjusters: list[Rule] = []
+    if placement.category_cap:
+        adjusters.append(CategoryCap(placement.category_cap))
+    if placement.explore_share:
+        adjusters.append(Exploration(placement.explore_share))
+    return Pipeline(Stages(
+        hydrate=hydrate, strangers=hydrate.strangers, represent=models.fold_in.represent,
+        sources=(*sources, Asked()), filters=(Unavailable(), Seen()),
+        ranker=_ranker(blend, by_page, watch),
+        adjusters=tuple(adjusters), explain=similar_reasons if by_page else Explain(blend), judge=Judge(blend),
+    ), version)  # fmt: skip
+
+
+def _ranker(blend: Blend, by_page: bool, watch: Watch | None) -> Ranker:
+    if by_page:
+        return Prior()
+    return Watched(blend, watch) if watch else blend
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A ranker that shows its inputs to somebody: how the blend is learned from what is served."""
+
+    blend: Blend
+    watch: Watch
+
+    def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
+        """Score as the blend does, and tell."""
+        self.blend.score(batch, slate, out)
+        self.watch(batch, slate, assemble(self.blend.schema, batch, slate.item))
+
+
+def warm(pipeline: Pipeline) -> None:
+    """Answer a few questions of nobody, so that kernels are compiled and pages are mapped before users come."""
+    for width in (1, 2):
+        queries = [Query("", 20, 0, seed, explain=True, asked="" if width == 1 else "x") for seed in range(width)]
+        pipeline.run(queries)
+
+
+def untrained() -> ModelBundle:
+    """Give the bundle of a home where nothing was trained yet: it serves what trends."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "vectors": np.zeros((1, 8), np.float32), "spectrum": np.zeros(8, np.float32),
+        "links": np.zeros((1, 1), np.float32), "popularity": np.zeros(1, np.float32),
+        "popular": np.zeros(0, np.int32), "welcome": np.zeros(1, np.float32),
+    }  # fmt: skip
+    settings = serving_settings(Train()) | {f"blend.{name}": 1.0 for name in FEATURES}
+    manifest = Manifest(
+        version=UNTRAINED, family="main", created_ms=0, schema=fingerprint(FEATURES), catalog="", settings=settings
+    )
+    return ModelBundle(manifest, arrays)
+
+
+def serving_settings(train: Train) -> dict[str, float]:
+    """Give the settings of the models at serving time, as a manifest holds them."""
+    return {
+        "fold_in.unobserved": train.unobserved, "fold_in.regularisation": train.regularisation,
+        "fold_in.power": train.power, "fold_in.confidence": train.fold_confidence, "fold_in.dislike": train.dislike,
+        "fold_in.length": train.history, "fold_in.age_power": train.fold_age_power,
+        "item_to_item.length": train.history, "item_to_item.place_power": train.place_power,
+        "item_to_item.age_power": train.age_power, "item_to_item.dislike": train.dislike_links,
+    }  # fmt: skip

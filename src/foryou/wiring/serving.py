@@ -1,0 +1,197 @@
+"""Which processes run on a home? API processes that answer and one stream process that folds, watched over by `serve`."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from litestar import Litestar
+
+from foryou import config as configuration
+from foryou.api import rest
+from foryou.api.service import Parts, Service
+from foryou.config import Config
+from foryou.domain.errors import Conflict, ForyouError, StalePosition, Unavailable
+from foryou.domain.log import Stream
+from foryou.ingest.exposures import Exposures
+from foryou.ingest.worker import Worker
+from foryou.observe.metrics import Metrics, exposition, share
+from foryou.serve.live import UNTRAINED, Live
+from foryou.wiring.home import Home, open_home
+
+LEASE_RENEWALS = 3  # per lease time
+RESTART_S = 0.5
+METRICS_EVERY_S = 0.25
+
+
+def application() -> Litestar:
+    """Give the ASGI application of one API process; configured by the environment that `serve` has set."""
+    config = configuration.load()
+    metrics = Metrics()
+    parent = os.getppid()
+    return rest.app(lambda: service(open_home(config), metrics, lambda: os.getppid() == parent), metrics, exposition())
+
+
+def service(home: Home, metrics: Metrics, alive: Callable[[], bool] = lambda: True) -> Service:
+    """Give the service of a home, its pipelines warm and kept fresh by a thread of its own."""
+    config = home.config
+    live = home.live()
+    live.refresh()
+    exposures = Exposures(home.log, config.serve.exposure_queue)
+    parts = Parts(
+        live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
+        clock=home.clock, deadline_ms=config.serve.deadline_ms,
+        lengths={name: placement.length for name, placement in config.placements.items()},
+    )  # fmt: skip
+    stop = threading.Event()
+    made = Service(parts, on_close=stop.set)
+    thread = threading.Thread(target=_keep_fresh, args=(parts, stop, config.serve.refresh_ms, alive), daemon=True)
+    thread.start()
+    return made
+
+
+def _keep_fresh(parts: Parts, stop: threading.Event, every_ms: int, alive: Callable[[], bool]) -> None:
+    logged = dropped = 0
+    while not stop.wait(every_ms / 1e3):
+        if not alive():
+            os.kill(os.getpid(), signal.SIGKILL)  # the supervisor was killed: nobody would ever stop this process
+        try:
+            parts.live.refresh()
+        except ForyouError as error:
+            parts.metrics.fallbacks.labels("refresh").inc()
+            print(f"refresh failed, serving what was known: {error}", file=sys.stderr)  # noqa: T201
+        exposures = parts.exposures
+        parts.metrics.exposures.labels("logged").inc(exposures.written - logged)
+        parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
+        logged, dropped = exposures.written, exposures.dropped
+        _measure(parts.live, parts.metrics)
+
+
+def _measure(live: Live, metrics: Metrics) -> None:
+    metrics.refused.set(len(live.refused))
+    ages = [time.time() - arm.created_ms / 1e3 for arm in live.arms() if arm.version != UNTRAINED]
+    if ages:
+        metrics.bundle_age.set(max(ages))
+
+
+def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None = None) -> None:
+    """Fold the log into the records until `stopped`; waits while another process holds the lease."""
+    metrics = metrics or Metrics()
+    home = open_home(config)
+    worker = home.worker()
+    try:
+        while not stopped():
+            try:
+                worker.lease()
+                _fold_on(home, worker, stopped, metrics)
+            except Conflict:  # another process folds, or took over: stand by
+                time.sleep(config.fold.lease_ms / 1e3 / LEASE_RENEWALS)
+            except Unavailable as error:
+                print(f"stream: {error}", file=sys.stderr)  # noqa: T201
+                time.sleep(RESTART_S)
+        worker.release()
+    finally:
+        home.close()
+
+
+def _fold_on(home: Home, worker: Worker, stopped: Callable[[], bool], metrics: Metrics) -> None:
+    """Fold until `stopped`. Raises StalePosition once the lease is lost."""
+    fold = home.config.fold
+    renewed, tickets = time.monotonic(), {}
+    while not stopped():
+        if time.monotonic() - renewed > fold.lease_ms / 1e3 / LEASE_RENEWALS:
+            worker.lease()
+            renewed = time.monotonic()
+        seen = {stream: home.log.changed(stream) for stream in (Stream.EVENTS, Stream.USERS, Stream.ITEMS)}
+        if seen == tickets:
+            time.sleep(fold.poll_ms / 1e3)
+            continue
+        done = worker.step()
+        if done.idle:
+            tickets = seen
+            continue
+        for name, count in ((Stream.EVENTS, done.events), (Stream.USERS, done.users), (Stream.ITEMS, done.items)):
+            metrics.folded.labels(name).inc(count)
+        metrics.poison.inc(len(done.poison))
+        for what in done.poison:
+            print(f"stream: passed over what cannot be read: {what}", file=sys.stderr)  # noqa: T201
+        if done.newest_appended_ms:
+            metrics.fold_lag.observe(max(0, home.clock.now_ms() - done.newest_appended_ms))
+
+
+class Supervisor:
+    """Runs the stream process and the API processes of a home in the foreground until it is told to stop."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = threading.Event()
+        self._stream: subprocess.Popen[bytes] | None = None
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGINT or SIGTERM. Raises Unavailable if the port is taken."""
+        serve = self._config.serve
+        share(Path(self._config.home) / "run" / "metrics")
+        os.environ |= environment(self._config)
+        watch = threading.Thread(target=self._watch_stream, daemon=True)
+        watch.start()
+        server = granian.Granian(
+            "foryou.wiring.serving:application", address=serve.host, port=serve.port, interface=Interfaces.ASGI,
+            workers=serve.workers, factory=True, loop=Loops.uvloop, websockets=False, log_level=LogLevels.warning,
+            respawn_failed_workers=True, respawn_interval=RESTART_S, workers_kill_timeout=10, backlog=2_048,
+        )  # fmt: skip
+        server.on_startup(on_ready)
+        try:
+            server.serve()
+        finally:
+            self._stopping.set()
+            self._end_stream()
+            watch.join(timeout=10)
+
+    def _watch_stream(self) -> None:
+        """Keep one stream process running."""
+        command = [sys.executable, "-m", "foryou.wiring.serving"]
+        while not self._stopping.is_set():
+            self._stream = subprocess.Popen(command)
+            self._stream.wait()
+            if not self._stopping.wait(RESTART_S):
+                print("the stream process ended; starting it again", file=sys.stderr)  # noqa: T201
+
+    def _end_stream(self) -> None:
+        if self._stream and self._stream.poll() is None:
+            self._stream.terminate()
+            try:
+                self._stream.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._stream.kill()
+
+
+def environment(config: Config) -> dict[str, str]:
+    """Give the variables that make a child process load this configuration again."""
+    serve = config.serve
+    said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
+            "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers)}  # fmt: skip
+    return {configuration.PREFIX + name: value for name, value in said.items()}
+
+
+def main() -> None:
+    """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
+    config = configuration.load()
+    if sys.argv[1:] == ["serve"]:
+        Supervisor(config).run()
+        return
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    parent = os.getppid()
+    stream(config, lambda: stop.is_set() or os.getppid() != parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""How is a home trained and judged? The job's steps, put together from log, stores and pipelines."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from foryou.config import Config, Placement
+from foryou.domain import catalog as catalogs
+from foryou.domain.bundle import Manifest, ModelBundle
+from foryou.domain.catalog import Catalog
+from foryou.domain.clock import ManualClock
+from foryou.domain.errors import Conflict, Refused
+from foryou.domain.release import MAIN, Release
+from foryou.domain.slate import Answer, Query, Trace, View
+from foryou.features import trending
+from foryou.features.hydrate import Hydrate
+from foryou.ingest.codec import event_of
+from foryou.serve.pipeline import Pipeline
+from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.train import als, dataset, evaluate, fit, item_item, replay
+from foryou.wiring.home import Home
+from foryou.wiring.pipelines import FEATURES, Watch, pipelines, serving_settings
+
+Progress = Callable[[str, int, int], None]
+LOOK_EVERY_MS = 300_000  # a rehearsal looks at trends every five minutes of log time; the live system more often
+PLAIN = Placement(category_cap=0, explore_share=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training run gave."""
+
+    manifest: Manifest
+    seconds: dict[str, float]
+    promoted: bool
+
+
+def train(home: Home, on_progress: Progress, promote: bool = True, force: bool = False) -> Trained:
+    """Train a bundle from all of the log, judge it, publish it, and put it in force if the gate lets it.
+
+    Raises NotFound for an empty log; Conflict while another training runs on this home.
+    """
+    with Lock(Path(home.config.home) / "train.lock"):
+        report = fit.Report()
+        with report.stage("snapshot"):
+            log, catalog = _snapshot(home, on_progress)
+        home.models.publish_catalog(catalog)
+        version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
+        work = Path(home.config.home) / "work"
+        bundle, fitted = fitting(home.config, on_progress).bundle(log, catalog, version, home.clock.now_ms(), work)
+        with report.stage("publish"):
+            home.models.publish(bundle)
+        report.seconds |= fitted.seconds
+    good = bundle.manifest.gate.verdict != "refuse" or force
+    if promote and good:
+        release(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
+    return Trained(bundle.manifest, report.seconds, promote and good)
+
+
+def release(home: Home, version: str, reason: str) -> Release:
+    """Put one bundle in force for everybody. Raises NotFound for an unknown version, Conflict if somebody was faster."""
+    home.models.load(version)
+    held = home.models.release()
+    generation = held.generation if held else 0
+    new = Release(generation + 1, {MAIN: ((version, 1.0),)}, home.clock.now_ms(), reason)
+    home.models.replace_release(new, generation)
+    return new
+
+
+def _snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog]:
+    """Fold what waits, extend the catalog, and read the log into a table."""
+    path = Path(home.config.home) / "work" / "snapshot.parquet"
+    dataset.snapshot(home.log, event_of, path, lambda done, total: on_progress("snapshot", done, total))
+    position = home.items.position()
+    named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
+    catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
+    return dataset.interactions(path, catalog), catalog
+
+
+class Lock:
+    """One training at a time on a home: a file that names who holds it, gone with its process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> "Lock":
+        import fcntl
+
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise Conflict(f"Another training holds {self._path}; wait until it ends") from None
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._file.close()
+
+
+def fitting(config: Config, on_progress: Progress) -> fit.Fit:
+    """Give what fits bundles with the settings of this configuration."""
+    train = config.train
+    settings = fit.FitSettings(
+        als=als.AlsSettings(
+            train.width, train.iterations, train.unobserved, train.regularisation, train.power, train.dislike, train.seed
+        ),
+        ease=item_item.EaseSettings(train.ease_regularisation, train.ease_decay),
+        ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
+        validation_share=train.validation_share, serving=serving_settings(train), features=FEATURES,
+    )  # fmt: skip
+    rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, PLAIN, watch)  # noqa: E731
+    return fit.Fit(settings, rehearse, on_progress)
+
+
+def rehearsal(
+    bundle: ModelBundle, catalog: Catalog, config: Config, placement: Placement, watch: Watch | None = None
+) -> replay.Rehearsal:
+    """Give a served pipeline over this bundle with a store of its own, for living through old events."""
+    clock = ManualClock(0)
+    store = SqliteFeatures(":memory:", clock)
+    seen: list[View] = []
+
+    def look(now_ms: int) -> None:
+        if not seen or now_ms - seen[0].trending_ms >= LOOK_EVERY_MS:
+            seen[:] = [trending.view(catalog, store.trending(), now_ms, config.trend.half_life_h)]
+        clock.at_ms = now_ms
+
+    look(0)
+    one = msgspec.structs.replace(config, placements={"home": placement})
+    pipeline: Pipeline = pipelines(bundle, one, Hydrate(store, lambda: seen[0]), watch)["home"]
+    return replay.Rehearsal(store, pipeline.run, look)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An evaluation with its timings."""
+
+    judgement: evaluate.Judgement
+    seconds: dict[str, float]
+
+
+def judge(home: Home, on_progress: Progress) -> Judged:
+    """Fit on the older part of the log, then run both protocols on the rest, beside tuned baselines."""
+    log, catalog = _snapshot(home, on_progress)
+    log = replay.by_page(log)
+    cut = int(len(log) * (1 - home.config.train.validation_share))
+    fitted = fitting(home.config, on_progress)
+    bundle, report = fitted.bundle(log.part(0, cut), catalog, "judged", 0, Path(home.config.home) / "work")
+    served = home.config.placements["home"]
+    wide = msgspec.structs.replace(PLAIN, collaborative=500, item_to_item=300, popular=200)
+    variants = evaluate.Variants(
+        served=lambda: rehearsal(bundle, catalog, home.config, served),
+        plain=lambda: rehearsal(bundle, catalog, home.config, PLAIN),
+        wide=lambda: rehearsal(bundle, catalog, home.config, wide),
+    )
+    with report.stage("judge"):
+        done = evaluate.judge(log, cut, catalog, variants, on_progress)
+    return Judged(done, report.seconds)
+
+
+def idle_parts(config: Config, done: evaluate.Judgement) -> list[str]:
+    """Give the sources and rules of the home page that are switched on and never contributed to what was shown."""
+    home = config.placements["home"]
+    on = {
+        "collaborative": home.collaborative, "item_to_item": home.item_to_item, "popular": home.popular,
+        "exploration": home.explore_share,
+    }  # fmt: skip
+    rules = {"seen": 1, "category_cap": home.category_cap}
+    idle = [name for name, quota in on.items() if quota and not done.sources.get(name)]
+    return idle + [name for name, value in rules.items() if value and not done.rules.get(name)]

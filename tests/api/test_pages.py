@@ -1,0 +1,138 @@
+"""Can the API be read, and can the process be watched?"""
+
+import re
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+from shop import Shop
+
+ROUTES = {
+    "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
+    "GET /v1/trending", "POST /v1/explain", "POST /v1/events", "PUT /v1/items/{item_id}", "PATCH /v1/items/{item_id}",
+    "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}", "PUT /v1/users/{user_id}", "PATCH /v1/users/{user_id}",
+    "GET /v1/users/{user_id}", "DELETE /v1/users/{user_id}", "GET /healthz", "GET /readyz", "GET /metrics",
+    "GET /openapi.json", "GET /docs", "GET /",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def document(standing: Shop) -> dict[str, Any]:
+    said: dict[str, Any] = standing.client.get("/openapi.json").json()
+    return said
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": one
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+    }
+
+
+def test_the_document_lists_every_route(standing: Shop, document: dict[str, Any]) -> None:
+    served = {
+        f"{method} {route.path_format}"
+        for route in standing.app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.methods - {"OPTIONS"}
+    }
+    assert served == ROUTES
+    assert set(operations(document)) == ROUTES
+
+
+def test_the_document_has_the_structure_of_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert set(document["info"]) == {"title", "version", "license"}
+    said = operations(document)
+    names = [one["operationId"] for one in said.values()]
+    assert len(set(names)) == len(names)
+    for name, one in said.items():
+        assert one["summary"].endswith(".")
+        assert {"400", "404", "413", "503", "default"} < set(one["responses"])
+        in_path = [parameter["name"] for parameter in one.get("parameters", []) if parameter["in"] == "path"]
+        assert in_path == re.findall(r"{(\w+)}", name)
+        assert ("requestBody" in one) == name.startswith(("POST", "PUT", "PATCH"))
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(part: object) -> set[str]:
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        here = {part["$ref"]} if isinstance(part, dict) and "$ref" in part else set()
+        return here.union(*(references(one) for one in inner))
+
+    found = references(document)
+    assert found >= {"#/components/schemas/Recommended", "#/components/schemas/EventIn", "#/components/schemas/Problem"}
+    assert {name.rsplit("/", 1)[1] for name in found} <= set(document["components"]["schemas"])
+
+
+def test_the_document_knows_parameters_bounds_and_statuses(document: dict[str, Any]) -> None:
+    said = operations(document)
+    parameters = {one["name"]: one["schema"] for one in said["GET /recommendations"]["parameters"]}
+    assert list(parameters) == [
+        "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
+        "deadline_ms", "item_id",
+    ]  # fmt: skip
+    assert (parameters["num_results"]["minimum"], parameters["num_results"]["maximum"]) == (1, 500)
+    assert parameters["explain"] == {"type": "boolean", "default": True}
+    assert "202" in said["POST /v1/events"]["responses"]
+    assert "202" in said["DELETE /v1/users/{user_id}"]["responses"]
+    actions = document["components"]["schemas"]["Action"]["enum"]
+    assert {"purchase", "rating", "forget"} < set(actions)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/"])
+def test_the_pages_load_nothing_from_elsewhere(standing: Shop, path: str) -> None:
+    page = standing.client.get(path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert not re.findall(r"https?:|<script|<img|<link|@import|url\(", page.text)
+
+
+def test_the_page_of_the_api_lists_every_route_and_its_links_lead_somewhere(standing: Shop) -> None:
+    page = standing.client.get("/docs").text
+    for route in ROUTES:
+        assert f"<h2><code>{route}</code></h2>" in page
+    anchors = set(re.findall(r"href='#(\w+)'", page))
+    assert anchors <= set(re.findall(r"id='(\w+)'", page))
+
+
+def test_the_links_of_the_first_page_work(standing: Shop) -> None:
+    links = re.findall(r'href="([^"]+)"', standing.client.get("/").text)
+    assert {"/docs", "/openapi.json", "/metrics", "/v1/trending"} < set(links)
+    for link in links:
+        assert standing.client.get(link).status_code == 200
+
+
+def test_the_process_says_that_it_is_up_and_ready(standing: Shop) -> None:
+    assert (standing.client.get("/healthz").text, standing.client.get("/readyz").text) == ("ok\n", "ready\n")
+
+
+def counted(shop: Shop, meter: str) -> float:
+    """Give the value of a meter, 0 where it is not there yet."""
+    lines = shop.client.get("/metrics").text.splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(meter + " ")), 0.0)
+
+
+def test_requests_are_counted_and_timed_by_route_and_status(standing: Shop) -> None:
+    meters = {
+        "good": 'foryou_requests_total{route="GET /v1/items/{item_id}/similar",status="200"}',
+        "bad": 'foryou_requests_total{route="GET /v1/items/{item_id}/similar",status="400"}',
+        "timed": 'foryou_request_ms_count{route="GET /v1/items/{item_id}/similar"}',
+        "lost": 'foryou_requests_total{route="unmatched",status="404"}',
+        "unmade": 'foryou_requests_total{route="unmatched",status="405"}',
+    }
+    before = {name: counted(standing, meter) for name, meter in meters.items()}
+    standing.client.get("/v1/items/cup/similar")
+    standing.client.get("/v1/items/lamp/similar")
+    standing.client.get("/v1/items/lamp/similar?num_results=0")
+    standing.client.get("/wp-admin.php")
+    standing.client.request("BREW", "/v1/trending")
+    grown = {name: counted(standing, meter) - before[name] for name, meter in meters.items()}
+    assert grown == {"good": 2, "bad": 1, "timed": 3, "lost": 1, "unmade": 1}
+
+
+def test_the_meters_are_plain_text_for_prometheus(standing: Shop) -> None:
+    answer = standing.client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE foryou_request_ms histogram" in answer.text
