@@ -434,7 +434,8 @@ def recent(
     """Fill history, tastes, actions, times [B, H] with the distinct items of flat actions (oldest first), newest first.
 
     An item stands where its newest action stands and has the taste of its strongest one (the newest of equals).
-    Actions of query b are start[b]..start[b+1]; item 0 is left out.
+    Actions of query b are start[b]..start[b+1]; item 0 is left out. What is older than the first item that finds no
+    place is not looked at.
     """
     for b in range(history.shape[0]):
         used = 0

@@ -1,10 +1,10 @@
-"""Where do the tests of the API get their shop? `shop` is a new one, `standing` is shared by those that leave no trace."""
+"""Where do the tests of the API get their shop? `shop` is a new one, `standing` is shared by all others."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shop import Shop
+from shop import ANN, Shop
 
 from foryou.observe.metrics import Metrics
 
@@ -29,5 +29,7 @@ def empty_shop(tmp_path: Path, metrics: Metrics) -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def standing(tmp_path_factory: pytest.TempPathFactory, metrics: Metrics) -> Iterator[Shop]:
+    """Ann has bought a book there; a test that tells more does so of users of its own."""
     with Shop(tmp_path_factory.mktemp("standing"), metrics) as opened:
+        opened.tell(ANN)
         yield opened

@@ -1,6 +1,7 @@
 """Which world do the tests of the API ask about? A shop of six things whose links are known, on a real home."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from foryou.api import rest
-from foryou.api.service import Parts, Service
+from foryou.api.service import Service
 from foryou.config import load
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
@@ -19,10 +20,10 @@ from foryou.domain.catalog import Catalog, ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.release import MAIN, Release
 from foryou.ingest.codec import item_record
-from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition
 from foryou.wiring.home import open_home
 from foryou.wiring.pipelines import untrained
+from foryou.wiring.serving import service
 
 # id -> title, category, actions in the past: the order of popularity is rake, lamp, cup, teapot, arrakis, dune
 STOCK = {
@@ -32,7 +33,8 @@ STOCK = {
 LINKS = (("dune", "arrakis", 0.9), ("teapot", "cup", 0.8), ("teapot", "lamp", 0.3))  # both ways
 WEIGHTS = {"item_to_item": 1.0, "collaborative": 0.0, "popularity": 0.01, "welcome": 0.0, "trending": 0.0}
 SETTINGS: dict[str, Any] = {
-    "serve": {"deadline_ms": 60_000},  # no stage is skipped because this machine is busy
+    # No stage is skipped because this machine is busy, and nothing is taken up before a test says so.
+    "serve": {"deadline_ms": 60_000, "refresh_ms": 60_000},
     "fold": {"lease_ms": 600_000},
     "placements": {"home": {"explore_share": 0.0}},
 }
@@ -43,17 +45,22 @@ class Shop:
     """A home with a stream thread and the REST door before it; `client` talks to it while the shop is open."""
 
     client: TestClient[Litestar]
+    service: Service
 
-    def __init__(self, folder: Path, metrics: Metrics, stocked: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        metrics: Metrics,
+        stocked: bool = True,
+        exposed: Callable[[], bytes] = lambda: exposition()(),
+    ) -> None:
         self.home = open_home(load(folder, {}, **SETTINGS))
         self._worker = self.home.worker()
         self._worker.lease()
         if stocked:
             self._stock()
-        self.live = self.home.live()
-        self.live.refresh()
         self._metrics = metrics
-        self.app = rest.app(self._service, metrics, exposition())
+        self.app = rest.app(self.open_service, metrics, exposed)
         self._folding, self._closing = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._fold, name="stream")
 
@@ -74,7 +81,7 @@ class Shop:
         """Fold what was sent, and let the pipelines see it."""
         with self._folding:
             self._worker.catch_up()
-        self.live.refresh()
+        self.service._parts.live.refresh()
 
     def ask(self, **asked: Any) -> dict[str, Any]:
         """Give the answer to a question."""
@@ -93,14 +100,10 @@ class Shop:
         assert answer.json()["rejected"] == []
         self.settle()
 
-    def _service(self) -> Service:
-        home = self.home
-        return Service(Parts(
-            live=self.live, log=home.log, features=home.features, items=home.items,
-            exposures=Exposures(home.log, 1_000), metrics=self._metrics, clock=home.clock,
-            deadline_ms=home.config.serve.deadline_ms,
-            lengths={name: placement.length for name, placement in home.config.placements.items()},
-        ))  # fmt: skip
+    def open_service(self) -> Service:
+        """Give the service of the home, as an API process makes it."""
+        self.service = service(self.home, self._metrics)
+        return self.service
 
     def _fold(self) -> None:
         while not self._closing.wait(0.002):

@@ -4,56 +4,57 @@ import json
 from typing import Any
 
 import pytest
-from shop import ANN, Shop
+from shop import Shop
 
-VIEW = {"user_id": "eve", "action": "view", "item_id": "cup"}
+BUY = {"action": "purchase", "item_id": "dune"}
+VIEW = {"user_id": "viv", "action": "view", "item_id": "cup"}
 
 
-def history_of(shop: Shop, user_id: str) -> dict[str, Any]:
-    shop.settle()
-    said: dict[str, Any] = shop.client.get(f"/v1/users/{user_id}").json()
+def history_of(standing: Shop, user_id: str) -> dict[str, Any]:
+    standing.settle()
+    said: dict[str, Any] = standing.client.get(f"/v1/users/{user_id}").json()
     return said
 
 
-def test_one_event_is_accepted_and_changes_the_next_answer(shop: Shop) -> None:
-    assert shop.shown(user_id="ann", num_results=1) == ["rake"]
-    answer = shop.client.post("/v1/events", json=ANN)
+def test_one_event_is_accepted_and_changes_the_next_answer(standing: Shop) -> None:
+    assert standing.shown(user_id="amy", num_results=1) == ["rake"]
+    answer = standing.client.post("/v1/events", json=BUY | {"user_id": "amy", "event_id": "amy-buys"})
     assert answer.status_code == 202
-    assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": [], "event_ids": ["ann-buys-dune"]}
-    shop.settle()
-    assert shop.shown(user_id="ann", num_results=1) == ["arrakis"]
+    assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": [], "event_ids": ["amy-buys"]}
+    standing.settle()
+    assert standing.shown(user_id="amy", num_results=1) == ["arrakis"]
 
 
-def test_an_event_without_an_id_is_given_one(shop: Shop) -> None:
-    event_ids = shop.client.post("/v1/events", json=[VIEW, VIEW]).json()["event_ids"]
+def test_an_event_without_an_id_is_given_one(standing: Shop) -> None:
+    event_ids = standing.client.post("/v1/events", json=[VIEW, VIEW]).json()["event_ids"]
     assert len(set(event_ids)) == 2
     assert all(event_ids)
 
 
-def test_an_event_sent_again_is_a_duplicate_and_counts_once(shop: Shop) -> None:
+def test_an_event_sent_again_is_a_duplicate_and_counts_once(standing: Shop) -> None:
     for _ in range(3):
-        last = shop.client.post("/v1/events", json=ANN)
+        last = standing.client.post("/v1/events", json=BUY | {"user_id": "rob", "event_id": "rob-buys"})
     assert last.status_code == 202
-    assert last.json() == {"accepted": 0, "duplicates": 1, "rejected": [], "event_ids": ["ann-buys-dune"]}
-    assert history_of(shop, "ann")["actions"] == 1
+    assert last.json() == {"accepted": 0, "duplicates": 1, "rejected": [], "event_ids": ["rob-buys"]}
+    assert history_of(standing, "rob")["actions"] == 1
 
 
-def test_two_purchases_of_one_item_are_two_events(shop: Shop) -> None:
-    bought = {"user_id": "ann", "action": "purchase", "item_id": "dune"}
-    shop.tell(bought | {"event_id": "first"}, bought | {"event_id": "second"})
-    assert history_of(shop, "ann")["actions"] == 2
+def test_two_purchases_of_one_item_are_two_events(standing: Shop) -> None:
+    bought = BUY | {"user_id": "tom"}
+    standing.tell(bought | {"event_id": "tom-1"}, bought | {"event_id": "tom-2"})
+    assert history_of(standing, "tom")["actions"] == 2
 
 
-def test_the_good_events_of_an_array_go_in_and_the_bad_ones_are_named(shop: Shop) -> None:
-    answer = shop.client.post("/v1/events", json=[
-        VIEW | {"event_id": "good-1"},
+def test_the_good_events_of_an_array_go_in_and_the_bad_ones_are_named(standing: Shop) -> None:
+    answer = standing.client.post("/v1/events", json=[
+        VIEW | {"user_id": "eve", "event_id": "good-1"},
         {"user_id": "eve", "action": "rating", "item_id": "cup"},
         {"user_id": "eve"},
         17,
         VIEW | {"position": 10**30},
         VIEW | {"colour": "red"},
         VIEW | {"context": {"page": 1}},
-        VIEW | {"event_id": "good-2"},
+        VIEW | {"user_id": "eve", "event_id": "good-2"},
     ])  # fmt: skip
     assert answer.status_code == 202
     said = answer.json()
@@ -69,7 +70,7 @@ def test_the_good_events_of_an_array_go_in_and_the_bad_ones_are_named(shop: Shop
     assert said["rejected"][0]["detail"] == "a rating without a value; send a number from 0.5 to 5"
     assert said["rejected"][1]["detail"] == "is missing; send it"
     assert said["rejected"][3]["detail"].startswith("expected `int` <= 1000000, got 10000")
-    assert history_of(shop, "eve")["actions"] == 2
+    assert history_of(standing, "eve")["actions"] == 2
 
 
 def test_an_array_of_nothing_but_bad_events_is_answered_with_each_of_them(standing: Shop) -> None:
@@ -84,17 +85,17 @@ def test_an_empty_array_is_no_error(standing: Shop) -> None:
     assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
 
 
-def test_a_thousand_events_go_in_at_once_and_one_more_does_not(shop: Shop) -> None:
-    events = [VIEW | {"event_id": f"e{n}"} for n in range(1_001)]
-    refused = shop.client.post("/v1/events", json=events)
+def test_a_thousand_events_go_in_at_once_and_one_more_does_not(standing: Shop) -> None:
+    events = [VIEW | {"event_id": f"thousand-{n}"} for n in range(1_001)]
+    refused = standing.client.post("/v1/events", json=events)
     assert refused.status_code == 400
     assert refused.json()["detail"] == "body: 1,001 events, limit 1,000; send them in several requests"
-    assert shop.client.post("/v1/events", json=events[:-1]).json()["accepted"] == 1_000
+    assert standing.client.post("/v1/events", json=events[:-1]).json()["accepted"] == 1_000
 
 
-def test_an_event_from_the_far_future_happened_now(shop: Shop) -> None:
-    shop.tell(VIEW | {"at_ms": shop.home.clock.now_ms() + 3_600_000})
-    assert history_of(shop, "eve")["last_ms"] <= shop.home.clock.now_ms()
+def test_an_event_from_the_far_future_happened_now(standing: Shop) -> None:
+    standing.tell(VIEW | {"user_id": "fay", "at_ms": standing.home.clock.now_ms() + 3_600_000})
+    assert history_of(standing, "fay")["last_ms"] <= standing.home.clock.now_ms()
 
 
 @pytest.mark.parametrize("name", ["üñí", "日本", "🦊", "a/b", "a b", "x" * 128, "'; drop table--"])

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ def almost(struct: type) -> st.SearchStrategy[object]:
     return st.fixed_dictionaries({}, optional=dict.fromkeys(struct.__struct_fields__, anything))  # type: ignore[attr-defined]
 
 
-quick = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def fares_well(shop: Shop, path: str, said: object) -> None:
@@ -64,8 +65,7 @@ def test_no_path_makes_the_server_fail(standing: Shop, name: str) -> None:
     for path in (f"/v1/items/{name}/similar", f"/v1/users/{name}", f"/{name}"):
         try:
             answer = standing.client.get(path)
-        except Exception as error:  # noqa: BLE001 - httpx would not send it
-            assert type(error).__name__ == "InvalidURL"
+        except httpx.InvalidURL:  # so it never leaves the client
             continue
         assert answer.status_code < 500
 

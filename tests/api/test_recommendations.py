@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from shop import ANN, Shop
+from shop import Shop
 
 BY_POPULARITY = ["rake", "lamp", "cup", "teapot", "arrakis", "dune"]
 
@@ -12,9 +12,8 @@ def answer_without_names(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in ("recommendation_id", "took_ms")}
 
 
-def test_who_bought_one_book_is_recommended_the_one_that_goes_with_it_and_told_why(shop: Shop) -> None:
-    shop.tell(ANN)
-    answer = shop.ask(user_id="ann", num_results=3)
+def test_who_bought_one_book_is_recommended_the_one_that_goes_with_it_and_told_why(standing: Shop) -> None:
+    answer = standing.ask(user_id="ann", num_results=3)
     first = answer["items"][0]
     assert [item["item_id"] for item in answer["items"]] == ["arrakis", "rake", "lamp"]
     assert [item["rank"] for item in answer["items"]] == [1, 2, 3]
@@ -24,13 +23,12 @@ def test_who_bought_one_book_is_recommended_the_one_that_goes_with_it_and_told_w
     assert answer["experiment"] == {"name": "main", "arm": "known"}
 
 
-def test_the_short_form_and_the_long_form_give_the_same_answer(shop: Shop) -> None:
-    shop.tell(ANN)
-    short = shop.client.get(
+def test_the_short_form_and_the_long_form_give_the_same_answer(standing: Shop) -> None:
+    short = standing.client.get(
         "/v1/recommendations?user_id=ann&context=home&num_results=2&session_id=s&exclude=rake,lamp&explain=true"
         "&personalize=true&deadline_ms=50000"
     )
-    long = shop.ask(
+    long = standing.ask(
         user_id="ann", context={"placement": "home"}, num_results=2, session_id="s",
         exclude_item_ids=["rake", "lamp"], explain=True, personalize=True, deadline_ms=50_000,
     )  # fmt: skip
@@ -51,14 +49,12 @@ def test_an_unknown_user_gets_what_is_popular_and_the_answer_says_so(standing: S
     assert answer["degraded"] == ["unknown_user"]
 
 
-def test_the_anonymous_id_stands_in_where_there_is_no_user_id(shop: Shop) -> None:
-    shop.tell(ANN)
-    assert shop.shown(anonymous_id="ann", num_results=1) == ["arrakis"]
+def test_the_anonymous_id_stands_in_where_there_is_no_user_id(standing: Shop) -> None:
+    assert standing.shown(anonymous_id="ann", num_results=1) == ["arrakis"]
 
 
-def test_without_personalisation_a_known_user_is_shown_what_everybody_is(shop: Shop) -> None:
-    shop.tell(ANN)
-    assert shop.shown(user_id="ann", personalize=False, num_results=2) == ["rake", "lamp"]
+def test_without_personalisation_a_known_user_is_shown_what_everybody_is(standing: Shop) -> None:
+    assert standing.shown(user_id="ann", personalize=False, num_results=2) == ["rake", "lamp"]
 
 
 def test_without_explanation_the_reason_says_nothing(standing: Shop) -> None:
@@ -77,18 +73,18 @@ def test_similar_items_are_those_with_the_strongest_links(standing: Shop) -> Non
     assert answer["items"][0]["reason"] == {"code": "similar", "text": "Goes with Teapot", "because": ["teapot"]}
 
 
-def test_similar_items_leave_out_what_the_user_has(shop: Shop) -> None:
-    shop.tell({"user_id": "bob", "action": "purchase", "item_id": "cup"})
-    answer = shop.client.get("/v1/items/teapot/similar?user_id=bob&num_results=1").json()
+def test_similar_items_leave_out_what_the_user_has(standing: Shop) -> None:
+    standing.tell({"user_id": "bob", "action": "purchase", "item_id": "cup"})
+    answer = standing.client.get("/v1/items/teapot/similar?user_id=bob&num_results=1").json()
     assert [item["item_id"] for item in answer["items"]] == ["lamp"]
 
 
-@pytest.mark.parametrize("name", ["nothing", "a%2Fb", "%F0%9F%98%80", "caf%C3%A9", "%zz", "..;", "a%20b"])
-def test_similar_items_of_an_unknown_item_are_popular_ones_and_the_answer_says_so(standing: Shop, name: str) -> None:
-    answer = standing.client.get(f"/v1/items/{name}/similar?num_results=3")
-    assert answer.status_code == 200
-    assert [item["item_id"] for item in answer.json()["items"]] == BY_POPULARITY[:3]
-    assert "unknown_item" in answer.json()["degraded"]
+def test_similar_items_of_an_unknown_item_are_popular_ones_and_the_answer_says_so(shop: Shop) -> None:
+    for name in ("nothing", "a%2Fb", "%F0%9F%98%80", "caf%C3%A9", "%zz", "..;", "a%20b"):
+        answer = shop.client.get(f"/v1/items/{name}/similar?num_results=3")
+        assert answer.status_code == 200
+        assert [item["item_id"] for item in answer.json()["items"]] == BY_POPULARITY[:3]
+        assert "unknown_item" in answer.json()["degraded"]
 
 
 def test_what_is_bought_most_today_trends(shop: Shop) -> None:
@@ -101,11 +97,10 @@ def test_what_is_bought_most_today_trends(shop: Shop) -> None:
     assert len(shop.client.get("/v1/trending?num_results=1").json()["items"]) == 1
 
 
-def test_the_fate_of_each_item_is_explained(shop: Shop) -> None:
-    shop.tell(ANN)
+def test_the_fate_of_each_item_is_explained(standing: Shop) -> None:
 
     def why(item_id: str) -> dict[str, Any]:
-        said: dict[str, Any] = shop.client.post(
+        said: dict[str, Any] = standing.client.post(
             "/v1/explain", json={"user_id": "ann", "item_id": item_id, "num_results": 1}
         ).json()
         return said

@@ -4,19 +4,19 @@ import pytest
 from shop import ANN, Shop
 
 
-def test_a_profile_is_put_patched_and_shown(shop: Shop) -> None:
-    put = shop.client.put("/v1/users/ann", json={"age": 33, "gender": "f", "attributes": {"plan": "gold"}})
-    assert (put.status_code, put.json()) == (200, {"item_id": "", "user_id": "ann", "visible": True})
-    shop.client.patch("/v1/users/ann", json={"location": "Paris"})
-    shop.tell(ANN)
-    user = shop.client.get("/v1/users/ann").json()
+def test_a_profile_is_put_patched_and_shown(standing: Shop) -> None:
+    put = standing.client.put("/v1/users/pat", json={"age": 33, "gender": "f", "attributes": {"plan": "gold"}})
+    assert (put.status_code, put.json()) == (200, {"item_id": "", "user_id": "pat", "visible": True})
+    standing.client.patch("/v1/users/pat", json={"location": "Paris"})
+    standing.tell(ANN | {"user_id": "pat", "event_id": "pat-buys"})
+    user = standing.client.get("/v1/users/pat").json()
     assert user.pop("last_ms") > 0
     assert user == {
-        "user_id": "ann", "age": 33, "gender": "f", "location": "Paris", "attributes": {"plan": "gold"}, "actions": 1,
+        "user_id": "pat", "age": 33, "gender": "f", "location": "Paris", "attributes": {"plan": "gold"}, "actions": 1,
         "recent_item_ids": ["dune"],
     }  # fmt: skip
-    shop.client.put("/v1/users/ann", json={"age": 34})
-    replaced = shop.client.get("/v1/users/ann").json()
+    standing.client.put("/v1/users/pat", json={"age": 34})
+    replaced = standing.client.get("/v1/users/pat").json()
     assert (replaced["age"], replaced["location"], replaced["attributes"]) == (34, "", {})
     assert replaced["actions"] == 1
 
@@ -27,22 +27,22 @@ def test_a_user_that_nobody_has_heard_of_is_not_found(standing: Shop) -> None:
     assert answer.json()["detail"].startswith("Nothing is known of user 'nobody/here'; post an event or PUT")
 
 
-def test_a_forgotten_user_has_no_past(shop: Shop) -> None:
-    shop.client.put("/v1/users/ann", json={"age": 33})
-    shop.tell(ANN)
-    assert shop.shown(user_id="ann", num_results=1) == ["arrakis"]
-    answer = shop.client.delete("/v1/users/ann")
+def test_a_forgotten_user_has_no_past(standing: Shop) -> None:
+    standing.client.put("/v1/users/liv", json={"age": 33})
+    standing.tell(ANN | {"user_id": "liv", "event_id": "liv-buys"})
+    assert standing.shown(user_id="liv", num_results=1) == ["arrakis"]
+    answer = standing.client.delete("/v1/users/liv")
     assert answer.status_code == 202
     assert answer.json()["erasure_id"].startswith("erasure-")
-    shop.settle()
-    user = shop.client.get("/v1/users/ann").json()
+    standing.settle()
+    user = standing.client.get("/v1/users/liv").json()
     assert (user["actions"], user["age"], user["recent_item_ids"]) == (0, 0, [])
-    assert shop.shown(user_id="ann", num_results=6) == ["rake", "lamp", "cup", "teapot", "arrakis", "dune"]
+    assert standing.shown(user_id="liv", num_results=6) == ["rake", "lamp", "cup", "teapot", "arrakis", "dune"]
 
 
-def test_what_is_said_of_users_is_not_kept_by_caches(shop: Shop) -> None:
-    shop.client.put("/v1/users/ann", json={})
-    assert shop.client.get("/v1/users/ann").headers["cache-control"] == "private, no-store"
+def test_what_is_said_of_users_is_not_kept_by_caches(standing: Shop) -> None:
+    standing.client.put("/v1/users/liv", json={})
+    assert standing.client.get("/v1/users/liv").headers["cache-control"] == "private, no-store"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_a_bad_field_of_a_profile_is_named(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "GET", "DELETE"])
 def test_an_id_that_no_user_can_have_is_refused(standing: Shop, method: str) -> None:
-    body = {"json": {}} if method in ("PUT", "PATCH") else {}
-    answer = standing.client.request(method, "/v1/users/%00", **body)
+    body = b"{}" if method in ("PUT", "PATCH") else b""
+    answer = standing.client.request(method, "/v1/users/%00", content=body)
     assert (answer.status_code, answer.json()["detail"]) == (
         400, "user_id: has a control character; send printable characters",
     )  # fmt: skip

@@ -5,9 +5,9 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count() or 1))
 
-from foryou.cli import demo, learn, look, measure, run, show  # noqa: E402
-from foryou.cli.app import app  # noqa: E402
-from foryou.domain.errors import ForyouError  # noqa: E402
+from foryou.cli import demo, learn, look, measure, run, show
+from foryou.cli.app import app
+from foryou.domain.errors import ForyouError
 
 __all__ = ["app", "main"]
 

@@ -1,1 +1,124 @@
 """bench: speed and accuracy, measured by commands that anyone can run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from foryou.bench import accuracy, catalog, correct, freshness
+from foryou.bench import serve as serving
+from foryou.bench.server import machine, running
+from foryou.cli import learn, show
+from foryou.cli.app import JsonOption, bench, settings
+from foryou.cli.demo import ROOT
+from foryou.cli.run import on_clock
+from foryou.config import Config
+from foryou.domain.catalog import Catalog
+from foryou.domain.errors import Invalid
+from foryou.ingest import data, importers
+from foryou.train.dataset import interactions
+from foryou.wiring import training
+from foryou.wiring.home import Home, open_home
+
+FOLDER = Path("var/bench")
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="folder of MovieLens 100K; else as `demo` looks for it")
+]
+WorkersOption = Annotated[int, typer.Option(help="API processes")]
+
+
+def prepared(data_path: Path | None, report: show.Report) -> tuple[Config, Home]:
+    """Give a home with the data imported and a bundle in force; made once, then found again."""
+    config = settings(FOLDER / "movielens")
+    home = open_home(config)
+    if not home.models.release():
+        found = data.find(data_path, FOLDER, Path(config.data) if config.data else None, ROOT)
+        if not found.path:
+            raise Invalid("--data", "no data set was found", "name a folder of MovieLens 100K")
+        learn.bring_in(home, importers.detect(found.path), report)
+        training.train(home, report)
+    return on_clock(config, "log"), home
+
+
+@bench.command("freshness")
+def freshness_(
+    events: Annotated[int, typer.Option(help="events to follow")] = 1_000,
+    workers: WorkersOption = 2,
+    data_path: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """From POST of an event until the answer has changed, one user after another."""
+    with show.progress() as report:
+        config, home = prepared(data_path, report)
+        home.close()
+    with running(config, workers) as server:
+        result = freshness.measure(server.url, events)
+    _tell("freshness", result, json)
+
+
+@bench.command("serve")
+def serve_(
+    items: Annotated[int, typer.Option(help="size of a generated catalog; 0 = MovieLens")] = 0,
+    workers: WorkersOption = 2,
+    seconds: Annotated[float, typer.Option(help="seconds per rate")] = 8,
+    data_path: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The highest constant arrival rate with p99 < 50 ms and no error, generator on the same machine (open loop)."""
+    with show.progress() as report:
+        if items:
+            config = settings(FOLDER / f"generated-{items}")
+            home = catalog.made(config, items, report)
+            users, names = (
+                [f"u{n}" for n in range(catalog.USERS)],
+                [f"i{n}" for n in range(1, items + 1, max(1, items // 5_000))],
+            )
+        else:
+            config, home = prepared(data_path, report)
+            users, names = _known(home)
+        checked = correct.overlap(home, users) if items else {}
+        home.close()
+        with running(config, workers) as server:
+            result: dict[str, Any] = {
+                "ready_s": round(server.ready_s, 2),
+                "pss_mb_at_start": server.pss_mb(),
+                **checked,
+            }
+            result |= serving.find_rate(server, users, names, seconds, report)
+            result |= {"pss_mb": server.pss_mb(), "stages": server.stages()}
+    _tell("serve", result | {"items": items or len(names), "workers": workers}, json)
+
+
+def _known(home: Home) -> tuple[list[str], list[str]]:
+    view = _catalog(home)
+    log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", view)
+    return log.user_ids, [view.id_of(number) for number in np.unique(log.item).tolist()]
+
+
+def _catalog(home: Home) -> Catalog:
+    release = home.models.release()
+    version = next(iter(release.families.values()))[0][0] if release else ""
+    return home.models.load_catalog(home.models.load(version).manifest.catalog)
+
+
+@bench.command("accuracy")
+def accuracy_(data_path: DataOption = None, json: JsonOption = False) -> None:
+    """ML-100K, 75/25 random split, five fixed seeds: our blend beside EASE, ALS, popularity and the published table."""
+    with show.progress() as report:
+        _, home = prepared(data_path, report)
+        log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", _catalog(home))
+        home.close()
+        result = accuracy.random_split(log, report)
+    _tell("accuracy", result, json)
+
+
+def _tell(name: str, result: dict[str, Any], json: bool) -> None:
+    if json:
+        show.as_json({"bench": name, "machine": machine(), "result": result})
+        return
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            show.table(f"\n{key}", list(value[0]), [list(row.values()) for row in value])
+        else:
+            show.say(f"{key}: {value}")

@@ -13,6 +13,7 @@ from foryou.config import Config
 from foryou.domain.errors import Invalid
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_of
+from foryou.ingest.worker import Worker
 from foryou.wiring import serving
 from foryou.wiring.home import Home, open_home
 
@@ -81,7 +82,7 @@ def refold(home: HomeOption = None, json: JsonOption = False) -> None:
     """Build all user records and counters anew from the log, beside the live ones, then switch. Nothing stops meanwhile."""
     store = opened(home)
     fresh = store.features.begin_generation()
-    worker = serving.Worker(store.log, fresh, store.items, store.config.fold.batch, store.config.fold.lease_ms)
+    worker = Worker(store.log, fresh, store.items, store.config.fold.batch, store.config.fold.lease_ms)
     worker.lease()
     with show.progress() as report:
         done = worker.catch_up(lambda a, b: report("fold", a, b))

@@ -98,7 +98,11 @@ def _aliased(record: UserRecord, event: Event) -> UserRecord:
 
 
 def _fold_run(
-    record: UserRecord, events: Sequence[Event], arrays: EventColumns, places: list[int], counts: dict[tuple[int, int], int]
+    record: UserRecord,
+    events: Sequence[Event],
+    arrays: EventColumns,
+    places: list[int],
+    counts: dict[tuple[int, int], int],
 ) -> UserRecord:
     if not places:
         return record

@@ -24,6 +24,32 @@ class Column:
         return False
 
 
+class Welcome:
+    """What newcomers start with, for newcomers: the column / √(1 + n) for a history of n items.  column float32 [N+1]"""
+
+    name = "welcome"
+
+    def __init__(self, column: NDArray[np.float32]) -> None:
+        self.column = column
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        """Fill out [B, C] with the scaled column at the candidates."""
+        kernels.gather(self.column, item, out)
+        out /= _root(np.count_nonzero(batch.history, axis=1))[:, None]
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
+        """Fill out [B, L, C] with the values for a history that is shorter by one."""
+        plain = np.zeros(item.shape, np.float32)
+        kernels.gather(self.column, item, plain)
+        length = np.maximum(np.count_nonzero(batch.history, axis=1) - 1, 0)
+        out[:] = (plain / _root(length)[:, None])[:, None, :]
+        return True
+
+
+def _root(length: NDArray[np.integer]) -> NDArray[np.float32]:
+    return np.sqrt(1 + length).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Popularity:
     """log(1 + interactions in training), and the best items in order.  column float32 [N+1], top int32 [n]"""

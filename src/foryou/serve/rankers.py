@@ -15,12 +15,12 @@ class Blend:
 
     def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the score of each candidate."""
-        self._sum(assemble(self.schema, batch, slate.item), out)
+        self.sum(assemble(self.schema, batch, slate.item), out)
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], entries: int) -> NDArray[np.float32]:
         """Give the scores if one history entry were not there: item [B, C] -> float32 [B, L, C]."""
         out = np.empty((len(item), entries, item.shape[1]), np.float32)
-        self._sum(assemble_without(self.schema, batch, item, entries), out)
+        self.sum(assemble_without(self.schema, batch, item, entries), out)
         return out
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
@@ -32,7 +32,8 @@ class Blend:
             {name: float(value) for name, value in zip(names, inputs * self.weight, strict=True)},
         )
 
-    def _sum(self, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    def sum(self, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Fill out with the weighted sum of inputs [F, ...]."""
         out[:] = 0
         for weight, column in zip(self.weight, inputs, strict=True):  # one by one: a batch sums as a single query does
             out += weight * column

@@ -8,7 +8,6 @@ from foryou.models.index import Index
 from foryou.models.item_item import ItemItem
 from foryou.models.popularity import Popularity
 
-
 BEHIND = 10.0  # puts the priors of one list behind all those of another
 
 

@@ -67,8 +67,20 @@ def tuned(
 
 
 def _popularity(log: Interactions) -> Score:
-    count = np.bincount(log.item, minlength=log.items + 1).astype(np.float32)
+    count = _counts(log)
     return lambda history, taste: np.tile(count, (len(history), 1))  # noqa: ARG005
+
+
+def _counts(log: Interactions) -> NDArray[np.float32]:
+    return np.bincount(log.item, minlength=log.items + 1).astype(np.float32)
+
+
+def _or_popular(
+    scores: NDArray[np.float32], history: NDArray[np.int32], count: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Show the popular items to users without any history: a baseline must answer them, too."""
+    scores[~history.any(axis=1)] = count
+    return scores
 
 
 def _knn(shrink: float, last: int) -> Baseline:
@@ -77,19 +89,19 @@ def _knn(shrink: float, last: int) -> Baseline:
         norm = np.sqrt(np.diag(gram))
         links = (gram / (norm[:, None] * norm[None, :] + shrink)).astype(np.float32)
         np.fill_diagonal(links, 0)
-        return _summed(links, last)
+        return _summed(links, last, _counts(log))
 
     return Baseline("item_knn", {"shrink": shrink, "last": last}, fit)
 
 
 def _ease(name: str, regularisation: float, last: int) -> Baseline:
     def fit(log: Interactions) -> Score:
-        return _summed(item_item.ease(log, item_item.EaseSettings(regularisation)), last)
+        return _summed(item_item.ease(log, item_item.EaseSettings(regularisation)), last, _counts(log))
 
     return Baseline(name, {"regularisation": regularisation, "last": last}, fit)
 
 
-def _summed(links: NDArray[np.float32], last: int) -> Score:
+def _summed(links: NDArray[np.float32], last: int, count: NDArray[np.float32]) -> Score:
     """Sum the rows of the newest items; every action counts one, also a low rating (as published protocols have it)."""
 
     def score(history: NDArray[np.int32], taste: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG001
@@ -97,7 +109,7 @@ def _summed(links: NDArray[np.float32], last: int) -> Score:
         row, column = np.nonzero(newest)
         shape = (len(history), len(links))
         matrix = scipy.sparse.csr_matrix((np.ones(len(row), np.float32), (row, newest[row, column])), shape=shape)
-        return np.asarray(matrix @ links, np.float32)
+        return _or_popular(np.asarray(matrix @ links, np.float32), history, count)
 
     return score
 
@@ -109,13 +121,17 @@ def _als(regularisation: float, power: float, last: int, unobserved: float = 0.1
         everything = log.where(np.arange(len(log)))
         everything.taste[:] = 1
         vectors, spectrum = rotated(als.factorise(everything, settings))
-        return _folded_in(vectors, spectrum, settings, last)
+        return _folded_in(vectors, spectrum, settings, last, _counts(log))
 
     return Baseline("als_fold_in", {"regularisation": regularisation, "power": power, "last": last}, fit)
 
 
 def _folded_in(
-    vectors: NDArray[np.float32], spectrum: NDArray[np.float32], settings: als.AlsSettings, last: int
+    vectors: NDArray[np.float32],
+    spectrum: NDArray[np.float32],
+    settings: als.AlsSettings,
+    last: int,
+    count: NDArray[np.float32],
 ) -> Score:
     def score(history: NDArray[np.int32], taste: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG001
         newest = np.ascontiguousarray(history[:, :last])
@@ -127,6 +143,6 @@ def _folded_in(
             vectors, spectrum, newest, ones, ones, settings.unobserved, settings.regularisation, settings.power,
             user, inverse, place,
         )  # fmt: skip
-        return np.asarray(user @ vectors.T, np.float32)
+        return _or_popular(np.asarray(user @ vectors.T, np.float32), history, count)
 
     return score

@@ -1,7 +1,9 @@
-"""How much should each input of the ranker count? Weights learned by listwise softmax on what users did next.
+"""How much should each input of the ranker count? Weights learned from what users did next.
 
-Each event is a choice among the candidates that were kept: the weights maximise its likelihood under a multinomial
-logit (McFadden 1974), which is convex, so there is one answer.
+Each event is a choice among the candidates that were kept. The weights that maximise its likelihood under a
+multinomial logit (McFadden 1974; convex, so there is one answer) are where coordinate ascent on NDCG@10 starts: the
+likelihood also pays for the order of the tail, which nobody sees. No weight is negative, so that no input can turn
+against what it means when the next data set is different.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from foryou.train.metrics import ndcg_of_rank
 
 RIDGE = 1e-4
+ROUNDS = 3
+STEPS = (0.3, -0.3, 0.8, -0.8)  # of a weight, halved each round
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ def _loss(
 
 
 def learn(choices: Choices, among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-    """Give the weights float32 [F] that make the events `among` (all) most likely; inputs are standardised inside."""
+    """Give the weights float32 [F] that put the events `among` (all) highest; inputs are standardised inside."""
     lists, chosen = np.array(choices.lists), np.array(choices.chosen)
     rows = np.arange(len(lists)) if among is None else among
     rows = rows[chosen[rows] >= 0]
@@ -86,8 +90,45 @@ def learn(choices: Choices, among: NDArray[np.intp] | None = None) -> NDArray[np
         loss, gradient = _loss(stacked, start, position, chosen[rows], weight)
         return loss + RIDGE * float(weight @ weight), gradient + 2 * RIDGE * weight
 
-    found = scipy.optimize.minimize(objective, np.full(width, 0.1), jac=True, method="L-BFGS-B")
-    return np.asarray(found.x / scale, np.float32)
+    bounds = [(0.0, None)] * width
+    found = scipy.optimize.minimize(objective, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=bounds)
+    weight = _ascended(stacked, start, position, chosen[rows], np.asarray(found.x))
+    return np.asarray(weight / scale, np.float32)
+
+
+def _ascended(
+    inputs: NDArray[np.float32], start: NDArray[np.int64], lists: NDArray[np.int64], chosen: NDArray[np.int64],
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """Give the weights after coordinate ascent on NDCG@10 (Metzler, Croft 2007), from `weight` on."""
+    scores = inputs @ weight.astype(np.float32)
+    best = float(_ndcg(scores, start, lists, chosen))
+    for round_ in range(ROUNDS):
+        for place in range(len(weight)):
+            for step in STEPS:
+                move = step / 2**round_ * max(weight[place], 0.1)
+                move = max(move, -weight[place])
+                tried = scores + np.float32(move) * inputs[:, place]
+                value = float(_ndcg(tried, start, lists, chosen))
+                if value > best + 1e-5:
+                    best, scores = value, tried
+                    weight[place] += move
+    return weight
+
+
+@njit(cache=True)
+def _ndcg(
+    scores: NDArray[np.float32], start: NDArray[np.int64], lists: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> float:
+    total = 0.0
+    for e in range(len(lists)):
+        first, end = start[lists[e]], start[lists[e] + 1]
+        mine, rank = scores[first + chosen[e]], 0
+        for t in range(first, end):
+            rank += scores[t] > mine
+        if rank < 10:
+            total += 1.0 / np.log2(rank + 2.0)
+    return total / len(lists)
 
 
 def ranks(choices: Choices, weight: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -163,12 +163,11 @@ def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variant
     rehearsal, wide = variants.plain(), variants.wide()
     events = log.part(0, cut).events(catalog)
     for one in (rehearsal, wide):
-        for start in range(0, cut, 5_000):
-            one.feed(events[start : start + 5_000])
+        one.feed_all(events)
     scores, reached = [], []
     for start in range(0, len(users), 32):
         batch = users[start : start + 32]
-        names, now = [log.user_ids[user] for user in batch], int(log.at_ms[cut])
+        names, now = [log.user_ids[user] for user in batch], [int(log.at_ms[cut])] * len(batch)
         answers, candidates = rehearsal.ask(names, now, metrics.K), wide.ask(names, now, 1_000)
         for user, answer, found in zip(batch, answers, candidates, strict=True):
             scores.append(metrics.score_list([catalog.number(item.item_id) for item in answer.items], later[user]))

@@ -22,7 +22,7 @@ from foryou.train.metrics import ndcg_of_rank
 
 BLEND_PAGES = 4_000  # newest pages of the validation window that the blend learns from
 BLEND_PLACES = 1_000
-WELCOME_ACTIONS = 10  # a user's first actions: what newcomers start with
+WELCOME_ACTIONS = 3  # a user's first actions: what newcomers start with
 WELCOME_HALF_LIFE_MS = 14 * 86_400_000
 
 
@@ -101,24 +101,25 @@ class Fit:
         """Live through the validation window and note the ranker's inputs; gives the row where noting began, too."""
         watched: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
 
-        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:  # noqa: ARG001
-            kept = np.flatnonzero(slate.kept()[0])
-            watched.append((slate.item[0, kept].copy(), inputs[:, 0, kept].copy()))
+        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:
+            kept = slate.kept()
+            for b in range(len(batch)):
+                places = np.flatnonzero(kept[b])
+                watched.append((slate.item[b, places].copy(), inputs[:, b, places].copy()))
 
         rehearsal = self.rehearse(draft, catalog, watch)
         events = log.events(catalog)
         grouped = replay.pages(log, cut, len(log))[-BLEND_PAGES:]
-        for begin in range(0, grouped[0].start, 5_000):
-            rehearsal.feed(events[begin : min(grouped[0].start, begin + 5_000)])
+        rehearsal.feed_all(events[: grouped[0].start])
         choices = blend.Choices()
-        for done, page in enumerate(grouped):
+        for pages in replay.together(grouped):
             watched.clear()
-            rehearsal.ask([log.user_ids[page.user]], page.at_ms, 10)
-            items, inputs = watched[0]
-            place = {item: where for where, item in enumerate(items.tolist())}
-            choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()])
-            rehearsal.feed(events[page.start : page.end])
-            self.on_progress("blend", done + 1, len(grouped))
+            rehearsal.ask([log.user_ids[page.user] for page in pages], [page.at_ms for page in pages], 10)
+            for page, (items, inputs) in zip(pages, watched, strict=True):
+                place = {item: where for where, item in enumerate(items.tolist())}
+                choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()])
+            rehearsal.feed(events[pages[0].start : pages[-1].end])
+            self.on_progress("blend", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
 
     def _popular_ndcg(self, log: Interactions, cut: int, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:

@@ -22,6 +22,9 @@ from foryou.features.fold import fold
 from foryou.train.dataset import Interactions
 
 HISTORY = 100
+BATCH = 32
+FEED = 5_000
+TOGETHER_MS = 300_000  # pages asked in one batch are at most so far apart: they see the same trends
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +79,18 @@ class Rehearsal:
         self._store.write(Change(0, before, after, folded.records, folded.counts), self._token)
         self._offset = through
 
-    def ask(self, user_ids: list[str], now_ms: int, k: int) -> list[Answer]:
-        """Give the answers that these users would get now."""
-        self._look(now_ms)
-        queries = [Query(user, k, now_ms, hash64(f"{user}:{now_ms}"), explain=False) for user in user_ids]
+    def feed_all(self, events: list[Event]) -> None:
+        """Fold many events, some thousand at a time."""
+        for start in range(0, len(events), FEED):
+            self.feed(events[start : start + FEED])
+
+    def ask(self, user_ids: list[str], at_ms: list[int], k: int) -> list[Answer]:
+        """Give the answers that these users would get, each at a time of its own, the earliest first."""
+        self._look(at_ms[0])
+        queries = [
+            Query(user, k, now, hash64(f"{user}:{now}"), explain=False)
+            for user, now in zip(user_ids, at_ms, strict=True)
+        ]
         answers, trace = self._run(queries)
         self.dropped.update(trace.dropped)
         self.fallbacks.update(trace.fallbacks)
@@ -102,20 +113,34 @@ def replay_pipeline(
 ) -> Replayed:  # fmt: skip
     """Live through rows start..end with the served pipeline; `live` = False never feeds (records frozen at start)."""
     events = log.part(0, end).events(catalog)
-    for begin in range(0, start, 5_000):
-        rehearsal.feed(events[begin : min(start, begin + 5_000)])
+    rehearsal.feed_all(events[:start])
     rank = np.full(end - start, -1, np.int32)
     answers = []
-    for page in pages(log, start, end):
-        answer = rehearsal.ask([log.user_ids[page.user]], page.at_ms, k)[0]
-        place = {item.item_id: where for where, item in enumerate(answer.items)}
-        for row in range(page.start, page.end):
-            rank[row - start] = place.get(events[row].item_id, -1)
+    for run in together(pages(log, start, end), live):
+        shown = rehearsal.ask([log.user_ids[page.user] for page in run], [page.at_ms for page in run], k)
+        for page, answer in zip(run, shown, strict=True):
+            place = {item.item_id: where for where, item in enumerate(answer.items)}
+            for row in range(page.start, page.end):
+                rank[row - start] = place.get(events[row].item_id, -1)
         if live:
-            rehearsal.feed(events[page.start : page.end])
-        answers.append(answer)
-        on_progress(page.end - start, end - start)
+            rehearsal.feed(events[run[0].start : run[-1].end])
+        answers += shown
+        on_progress(run[-1].end - start, end - start)
     return Replayed(rank, log.user[start:end], answers, dict(rehearsal.dropped))
+
+
+def together(grouped: list[Page], live: bool = True) -> Iterator[list[Page]]:
+    """Give runs of pages that can be asked in one batch: of different users, so that none has to wait for another's."""
+    run: list[Page] = []
+    users: set[int] = set()
+    for page in grouped:
+        if len(run) == BATCH or (live and page.user in users) or (run and page.at_ms - run[0].at_ms > TOGETHER_MS):
+            yield run
+            run, users = [], set()
+        run.append(page)
+        users.add(page.user)
+    if run:
+        yield run
 
 
 @dataclass(frozen=True, slots=True)

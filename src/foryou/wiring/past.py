@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-
 from foryou.domain import catalog as catalogs
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock

@@ -17,7 +17,7 @@ from foryou.features.hydrate import Hydrate
 from foryou.models.foldin import FoldIn, FoldInSettings
 from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
-from foryou.models.popularity import Column, Popularity, Trend
+from foryou.models.popularity import Column, Popularity, Trend, Welcome
 from foryou.models.recency import Recency
 from foryou.serve.explain import Explain, Judge, similar_reasons
 from foryou.serve.live import UNTRAINED
@@ -59,7 +59,7 @@ def _models(bundle: ModelBundle) -> Models:
             item_item,
             fold_in,
             Column("popularity", popularity.column),
-            Column("welcome", arrays["welcome"]),
+            Welcome(arrays["welcome"]),
             Trend(),
         )
     }
@@ -139,8 +139,9 @@ class Watched:
 
     def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
         """Score as the blend does, and tell."""
-        self.blend.score(batch, slate, out)
-        self.watch(batch, slate, assemble(self.blend.schema, batch, slate.item))
+        inputs = assemble(self.blend.schema, batch, slate.item)
+        self.blend.sum(inputs, out)
+        self.watch(batch, slate, inputs)
 
 
 def warm(pipeline: Pipeline) -> None:
@@ -173,3 +174,8 @@ def serving_settings(train: Train) -> dict[str, float]:
         "item_to_item.length": train.history, "item_to_item.place_power": train.place_power,
         "item_to_item.age_power": train.age_power, "item_to_item.dislike": train.dislike_links,
     }  # fmt: skip
+
+
+def exact_twin(bundle: ModelBundle) -> ModelBundle:
+    """Give the same bundle without its index: it scans all items, and is what an index is measured against."""
+    return ModelBundle(bundle.manifest, bundle.arrays)

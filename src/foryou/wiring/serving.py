@@ -18,7 +18,7 @@ from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.service import Parts, Service
 from foryou.config import Config
-from foryou.domain.errors import Conflict, ForyouError, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, ForyouError, Unavailable
 from foryou.domain.log import Stream
 from foryou.ingest.exposures import Exposures
 from foryou.ingest.worker import Worker

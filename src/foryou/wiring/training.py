@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,9 +13,9 @@ from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
-from foryou.domain.errors import Conflict, Refused
+from foryou.domain.errors import Conflict
 from foryou.domain.release import MAIN, Release
-from foryou.domain.slate import Answer, Query, Trace, View
+from foryou.domain.slate import View
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import event_of

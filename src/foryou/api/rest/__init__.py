@@ -8,6 +8,7 @@ from litestar.datastructures import State
 
 from foryou.api.rest import events, items, pages, recommendations, users
 from foryou.api.rest.door import Door
+from foryou.api.rest.openapi import document
 from foryou.api.rest.problems import translate
 from foryou.api.service import Service
 from foryou.observe.metrics import Metrics
@@ -39,5 +40,6 @@ def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Calla
         debug=False,
         pdb_on_exception=False,
     )
+    litestar.state.document = document(litestar.routes)
     litestar.asgi_handler = Door(litestar.asgi_handler, metrics)
     return litestar

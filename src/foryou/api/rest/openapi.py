@@ -16,8 +16,6 @@ REF = "#/components/schemas/{name}"
 TITLE = "foryou"
 PROBLEMS = {
     "400": "What was sent is wrong; `errors` names the fields",
-    "404": "There is no such thing",
-    "413": "The body is too large",
     "503": "Not possible now; try again after `Retry-After` seconds",
     "default": "Any other error",
 }

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.types import ASGIApp
 
 from foryou.api.rest.docs import docs, page
-from foryou.api.rest.openapi import document, operation
+from foryou.api.rest.openapi import operation
 from foryou.api.rest.reading import Request, service_of
 from foryou.api.rest.writing import FRESH, JSON, Reply
 from foryou.domain.errors import Unavailable
@@ -40,13 +40,13 @@ async def first_page() -> ASGIApp:
 @get("/docs", opt=operation(HTML))
 async def docs_page(request: Request) -> ASGIApp:
     """Show the API in a browser."""
-    return Reply(docs(document(request.app.routes)).encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
+    return Reply(docs(request.app.state.document).encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
 
 
 @get("/openapi.json", opt=operation(JSON))
 async def openapi(request: Request) -> ASGIApp:
     """Give the OpenAPI document."""
-    return Reply(msgspec.json.encode(document(request.app.routes)), FRESH)
+    return Reply(msgspec.json.encode(request.app.state.document), FRESH)
 
 
 @get("/healthz", opt=operation(TEXT))

@@ -1,0 +1,230 @@
+"""Do the kernels that handle candidates do what their slow versions do?"""
+
+import inspect
+from types import SimpleNamespace
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from foryou import kernels
+
+SOME = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+SCORES = [-1.5, 0.0, 0.25, 0.25, 1.0, 3.0, np.nan, np.inf, -np.inf]
+
+
+@st.composite
+def slates(draw: st.DrawFn) -> SimpleNamespace:
+    """Give candidates of up to 3 queries: distinct items in each, some places empty, some dropped, some pinned."""
+    shape = draw(st.integers(1, 3)), draw(st.integers(1, 9))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))  # drawing each entry would take 20 ms a slate
+    item = np.argsort(random.random((shape[0], shape[1] + 3)), axis=1)[:, : shape[1]] + 1
+    return SimpleNamespace(
+        item=(item * random.choice([1, 1, 1, 0], shape)).astype(np.int32),
+        score=random.choice(SCORES, shape).astype(np.float32),
+        dropped=random.choice([0, 0, 0, 1, 2], shape).astype(np.uint8),
+        pin=random.choice([0, 0, 0, 1, 2, 7], shape).astype(np.int16),
+        group=random.integers(0, 4, shape).astype(np.int32),
+        k=random.integers(0, 7, shape[0]).astype(np.int32),
+    )
+
+
+def test_every_kernel_has_a_slow_version() -> None:
+    public = [name for name, one in vars(kernels).items() if hasattr(one, "py_func") and not name.startswith("_")]
+    assert public
+    assert [name for name in public if not inspect.isfunction(getattr(oracles, name, None))] == []
+
+
+@SOME
+@given(slates())
+def test_top_gives_the_best_kept_candidates_with_pinned_ones_at_their_place(one: SimpleNamespace) -> None:
+    found = kernels.top(one.item, one.score, one.dropped, one.pin, one.k)
+    assert found.shape == (len(one.k), max(one.k))
+    for b, row in enumerate(found):
+        expected = oracles.top(one.item[b], one.score[b], one.dropped[b], one.pin[b], int(one.k[b]))
+        assert row.tolist() == expected + [-1] * (len(row) - len(expected))
+
+
+@SOME
+@given(slates())
+def test_top_of_a_query_is_the_same_alone_and_in_a_batch(one: SimpleNamespace) -> None:
+    together = kernels.top(one.item, one.score, one.dropped, one.pin, one.k)
+    for b in range(len(one.k)):
+        only = slice(b, b + 1)
+        alone = kernels.top(one.item[only], one.score[only], one.dropped[only], one.pin[only], one.k[only])
+        assert alone[0].tolist() == together[b, : one.k[b]].tolist()
+
+
+def test_a_score_that_is_not_finite_is_never_selected_not_even_when_pinned() -> None:
+    item = np.array([[1, 2, 3, 4]], np.int32)
+    score = np.array([[np.nan, np.inf, -np.inf, -5.0]], np.float32)
+    pin = np.array([[1, 2, 0, 0]], np.int16)
+    found = kernels.top(item, score, np.zeros((1, 4), np.uint8), pin, np.array([3], np.int32))
+    assert found.tolist() == [[3, -1, -1]]
+
+
+def test_equal_scores_stand_in_the_order_of_item_numbers() -> None:
+    item = np.array([[9, 4, 7, 1]], np.int32)
+    nothing = np.zeros((1, 4), np.uint8)
+    found = kernels.top(item, np.ones((1, 4), np.float32), nothing, nothing.astype(np.int16), np.array([3], np.int32))
+    assert item[0, found[0]].tolist() == [1, 4, 7]
+
+
+def test_of_two_pins_for_one_place_the_better_score_wins_and_the_other_is_not_shown() -> None:
+    item, score = np.array([[1, 2, 3]], np.int32), np.array([[0.1, 0.2, 0.9]], np.float32)
+    pin = np.array([[2, 2, 0]], np.int16)
+    found = kernels.top(item, score, np.zeros((1, 3), np.uint8), pin, np.array([3], np.int32))
+    assert item[0, found[0, :2]].tolist() == [3, 2]
+    assert found[0, 2] == -1
+
+
+def test_a_list_of_no_candidates_or_of_length_nought_is_empty() -> None:
+    nothing = np.zeros((2, 3), np.int32)
+    score, dropped, pin = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.int16)
+    assert kernels.top(nothing, score, dropped, pin, np.array([2, 0], np.int32)).tolist() == [[-1, -1], [-1, -1]]
+    assert kernels.top(nothing + 1, score, dropped, pin, np.zeros(2, np.int32)).shape == (2, 0)
+    none = np.zeros((0, 3))
+    empty = kernels.top(
+        none.astype(np.int32), none.astype(np.float32), none.astype(np.uint8), none.astype(np.int16),
+        np.zeros(0, np.int32),
+    )  # fmt: skip
+    assert empty.shape == (0, 0)
+
+
+@st.composite
+def proposals(draw: st.DrawFn) -> list[np.ndarray]:
+    """Give what up to three sources propose to two queries: int32 [2, n] each, with repeats and empty places."""
+    widths = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3))
+    return [draw(arrays(np.int32, (2, width), elements=st.integers(0, 6))) for width in widths]
+
+
+@SOME
+@given(proposals(), st.integers(1, 8))
+def test_merge_adds_each_candidate_once_and_notes_all_its_sources(sources: list[np.ndarray], places: int) -> None:
+    item, prior = np.zeros((2, places), np.int32), np.zeros((2, places), np.float32)
+    origin, used = np.zeros((2, places), np.uint16), 0
+    slow = [[[0, 0.0, 0] for _ in range(places)] for _ in range(2)]
+    for number, new in enumerate(sources):
+        new_prior = np.arange(new.size, dtype=np.float32).reshape(new.shape) + 10 * number
+        ends = {oracles.merge(slow[b], used, new[b], new_prior[b], 1 << number) for b in range(2)}
+        used = kernels.merge(item, prior, origin, used, new, new_prior, np.uint16(1 << number))
+        assert {used} == ends
+    for b in range(2):
+        assert list(zip(item[b], prior[b], origin[b], strict=True)) == [tuple(place) for place in slow[b]]
+
+
+def test_merge_keeps_apart_items_that_share_a_slot_of_its_table() -> None:
+    places = 64
+    item, prior = np.zeros((1, places), np.int32), np.zeros((1, places), np.float32)
+    origin = np.zeros((1, places), np.uint16)
+    new = np.array([[1 + 4_096 * step for step in range(40)]], np.int32)
+    for bit in (1, 2):
+        kernels.merge(item, prior, origin, 0 if bit == 1 else 40, new, np.ones((1, 40), np.float32), np.uint16(bit))
+    assert item[0, :40].tolist() == new[0].tolist()
+    assert origin[0].tolist() == [3] * 40 + [0] * 24
+
+
+@SOME
+@given(slates())
+def test_count_kept_counts_candidates_that_no_rule_dropped(one: SimpleNamespace) -> None:
+    expected = sum(oracles.count_kept(a, b) for a, b in zip(one.item, one.dropped, strict=True))
+    assert kernels.count_kept(one.item, one.dropped) == expected
+
+
+@SOME
+@given(slates(), st.integers(1, 3))
+def test_the_cap_leaves_the_best_list_that_keeps_it(one: SimpleNamespace, cap: int) -> None:
+    kept = (one.item > 0) & (one.dropped == 0)
+    over = kernels.beyond_cap(one.item, one.score, kept, one.group, cap, one.k)
+    for b in range(len(one.k)):
+        rows = one.item[b], one.score[b], kept[b], one.group[b]
+        assert over[b].tolist() == oracles.beyond_cap(*rows, cap, int(one.k[b]))
+
+
+def test_items_without_a_category_are_never_capped() -> None:
+    item = np.arange(1, 7, dtype=np.int32)[None]
+    score, kept = np.ones((1, 6), np.float32), np.ones((1, 6), np.bool_)
+    none = np.zeros((1, 6), np.int32)
+    assert not kernels.beyond_cap(item, score, kept, none, 1, np.array([6], np.int32)).any()
+    assert kernels.beyond_cap(item, score, kept, none + 2, 1, np.array([6], np.int32)).sum() == 5
+
+
+@SOME
+@given(arrays(np.int32, (3, 5), elements=st.integers(0, 7)), arrays(np.uint32, (3, 4), elements=st.integers(0, 9)))
+def test_member_finds_exactly_the_items_that_were_seen(item: np.ndarray, seen: np.ndarray) -> None:
+    hash32 = np.array([0, 5, 3, 9, 1, 7, 2, 4_000_000_000], np.uint32)
+    start = np.array([0, 4, 4, 8], np.int64)  # the second query has seen nothing
+    flat = np.concatenate([np.sort(seen[0]), np.sort(seen[2])])
+    found = kernels.member(hash32, item, flat, start)
+    mine = [seen[0].tolist(), [], seen[2].tolist()]
+    assert found.tolist() == [oracles.member(hash32.tolist(), item[b], mine[b]) for b in range(3)]
+
+
+@SOME
+@given(st.integers(0, 2**64 - 1))
+def test_random_numbers_are_those_of_splitmix64(seed: int) -> None:
+    state, number = kernels.uniform(np.uint64(seed))
+    assert (int(state), number) == oracles.uniform(seed)
+    assert 0 <= number < 1
+
+
+def test_random_numbers_are_uniform() -> None:
+    state, numbers = np.uint64(1), []
+    for _ in range(2_000):
+        state, number = kernels.uniform(np.uint64(state))
+        numbers.append(number)
+    count = np.histogram(numbers, 10, (0, 1))[0]
+    assert ((count - 200) ** 2 / 200).sum() < 21.7  # χ² of 9 degrees of freedom, one in a hundred
+
+
+@SOME
+@given(slates(), st.sampled_from([0.0, 0.1, 0.34, 0.5, 1.0]), st.integers(0, 2**64 - 4))
+def test_exploration_pins_what_its_slow_version_pins(one: SimpleNamespace, share: float, seed: int) -> None:
+    kept = (one.item > 0) & (one.dropped == 0)
+    nothing = np.zeros(one.item.shape, np.int16)
+    best = kernels.top(one.item, one.score, one.dropped, nothing, one.k)
+    seeds = np.array([seed + b for b in range(len(one.k))], np.uint64)
+    pin, propensity = nothing.copy(), np.ones(one.item.shape, np.float32)
+    kernels.explore(kept, one.group, best, one.k, share, seeds, pin, propensity)
+    for b in range(len(one.k)):
+        found = oracles.explore(kept[b], one.group[b], best[b], share, seed + b, nothing[b])
+        assert {int(c): int(pin[b, c]) for c in np.flatnonzero(pin[b])} == {c: place for c, (place, _) in found.items()}
+        for c in range(one.item.shape[1]):
+            assert propensity[b, c] == pytest.approx(found.get(c, (0, 1.0))[1], rel=1e-6)
+        only = slice(b, b + 1)
+        alone, chance = nothing[only].copy(), np.ones_like(propensity[only])
+        kernels.explore(kept[only], one.group[only], best[only], one.k[only], share, seeds[only], alone, chance)
+        assert alone.tolist() == pin[only].tolist()
+        assert chance.tobytes() == propensity[only].tobytes()
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[list[tuple[int, float, int, int]]]:
+    """Give the actions (item, taste, action, at_ms) of two users, oldest first."""
+    action = st.tuples(st.integers(0, 5), st.sampled_from([-1.0, 0.0, 0.5, 1.0]), st.integers(0, 3))
+    return [
+        [(item, taste, kind, at_ms) for at_ms, (item, taste, kind) in enumerate(draw(st.lists(action, max_size=9)))]
+        for _ in range(2)
+    ]
+
+
+@SOME
+@given(lives(), st.integers(1, 6))
+def test_the_history_is_distinct_items_newest_first_each_with_its_strongest_taste(
+    people: list[list[tuple[int, float, int, int]]], width: int
+) -> None:
+    flat = [one for person in people for one in person]
+    start = np.array([0, len(people[0]), len(flat)], np.int64)
+    dtypes = (np.int32, np.float32, np.uint8, np.int64)
+    number, taste, action, at_ms = (
+        np.array([one[column] for one in flat], dtype) for column, dtype in enumerate(dtypes)
+    )
+    out = [np.full((2, width), 99, dtype) for dtype in dtypes]
+    kernels.recent(number, taste, action, at_ms, start, *out)
+    for b, person in enumerate(people):
+        expected = oracles.recent(person, width)
+        rows = list(zip(*(column[b].tolist() for column in out), strict=True))
+        assert rows == expected + [(0, 0.0, 0, 0)] * (width - len(expected))
