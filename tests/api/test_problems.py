@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.testing import RequestFactory
 from shop import Shop
 
+from foryou.api import rest
 from foryou.api.rest.problems import translate
 from foryou.api.service import Service
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, StalePosition, Unavailable
@@ -161,6 +162,18 @@ def test_before_a_bundle_serves_the_process_is_up_but_not_ready(tmp_path: Path, 
         assert answer.json() == problem(
             503, "Service Unavailable", "unavailable", "No bundle serves yet; try again in a second"
         )
+
+
+def test_an_app_whose_service_cannot_be_made_says_why_at_start_up(metrics: Metrics) -> None:
+    def broken() -> Service:
+        raise Refused("The catalog is damaged")
+
+    async def start() -> None:
+        async with rest.app(broken, metrics, bytes).lifespan():
+            pass
+
+    with pytest.RaisesGroup(pytest.RaisesExc(Refused, match="The catalog is damaged")):
+        asyncio.run(start())
 
 
 def test_what_goes_wrong_here_is_logged_with_the_request_and_not_told(

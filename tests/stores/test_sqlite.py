@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,3 +153,24 @@ def test_a_new_file_is_opened_by_many_threads_at_once(path: Path) -> None:
         list(pool.map(work, range(16)))
     with closing(Database(path, "NORMAL", SCHEMA)) as database:
         assert numbers(database) == list(range(16))
+
+
+def test_a_new_file_that_others_make_at_the_same_moment_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The race itself happens once in some hundred times, so SQLite's answer in it is played here."""
+    refusals = [sqlite3.OperationalError("database is locked")]
+    refusals[0].sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+    class Racing(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if "journal_mode" in sql and refusals:
+                raise refusals.pop()
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *place, **more: connect(*place, factory=Racing, **more))
+    with closing(Database(path, "NORMAL", SCHEMA)) as database:
+        add(database, 1)
+        assert numbers(database) == [1]
+    assert refusals == []

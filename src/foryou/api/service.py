@@ -289,14 +289,12 @@ def _event(event: schema.EventIn) -> Event:
 
 
 def _wire_items(answer: Answer) -> list[schema.WireItem]:
-    catalog = answer.view.catalog
     return [
         schema.WireItem(
-            item.item_id, rank + 1, item.score, item.source,
-            schema.WireReason(item.reason.code, item.reason.text, item.reason.because),
-            catalog.title_of(catalog.number(item.item_id)),
+            item.item_id, rank, item.score, item.source,
+            schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
         )
-        for rank, item in enumerate(answer.items)
+        for rank, item in enumerate(answer.items, start=1)
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from foryou.ingest.codec import event_record
 from foryou.models import index
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
-from foryou.simulate.vectors import world
+from foryou.simulate.vectors import Shape, vectors
 from foryou.wiring.home import Home, open_home
 from foryou.wiring.pipelines import FEATURES, serving_settings
 
@@ -45,10 +45,11 @@ def made(config: Config, items: int, on_progress: Callable[[str, int, int], None
 def _build(home: Home, items: int, on_progress: Callable[[str, int, int], None]) -> None:
     steps = iter(range(1, 7))
     step = lambda: on_progress("build", next(steps), 6)  # noqa: E731
-    vectors, people, popularity = world(items, USERS)
+    world = vectors(Shape(items, USERS))
+    popularity = world.popularity
     step()
-    table = np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors])
-    del vectors
+    table = np.concatenate([np.zeros((1, world.item.shape[1]), np.float32), world.item])
+    del world
     documents = [
         Item(item_id=f"i{n}", categories=(f"c{n % CATEGORIES}",), price=float(n % 100)) for n in range(1, items + 1)
     ]
@@ -73,7 +74,7 @@ def _build(home: Home, items: int, on_progress: Callable[[str, int, int], None])
     )
     home.models.replace_release(Release(1, {MAIN: (("generated", 1.0),)}, home.clock.now_ms(), "generated"), 0)
     step()
-    _likes(home, popularity, people)
+    _likes(home, popularity)
     step()
 
 
@@ -106,10 +107,10 @@ def _liked(popularity: NDArray[np.float64], users: int) -> NDArray[np.int64]:
     return np.random.default_rng(11).choice(len(popularity), (users, 6), p=popularity) + 1
 
 
-def _likes(home: Home, popularity: NDArray[np.float64], people: NDArray[np.float32]) -> None:
+def _likes(home: Home, popularity: NDArray[np.float64]) -> None:
     """Give each user a dozen likes, now."""
     random = np.random.default_rng(7)
-    items = random.choice(len(popularity), (len(people), LIKES), p=popularity) + 1
+    items = random.choice(len(popularity), (USERS, LIKES), p=popularity) + 1
     now = home.clock.now_ms()
     home.log.append(Stream.EVENTS, [
         event_record(Event(f"u{user}-{n}", f"u{user}", Action.LIKE, now - 60_000 * n, f"i{item}", now))

@@ -43,12 +43,11 @@ def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
 
 def tell_answer(title: str, name: str, answer: Answer, quiet: bool = False) -> None:
     """Print an answer as a table."""
-    catalog = answer.view.catalog
     rows = [
         [
             place + 1,
             item.item_id,
-            catalog.title_of(catalog.number(item.item_id)),
+            item.title,
             item.score,
             item.source,
             item.reason.text,

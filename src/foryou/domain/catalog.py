@@ -78,6 +78,7 @@ class Arena:
         return self.bytes[self.start[place] : self.start[place + 1]].tobytes().decode()
 
 
+REMEMBERED = 20_000  # ids and titles kept decoded per view
 COLUMNS = ("hash", "price", "created_ms", "expires_ms", "available", "category")
 ARRAYS = (*COLUMNS, "order", "ids", "ids_start", "titles", "titles_start", "categories", "categories_start")
 
@@ -139,13 +140,38 @@ class Catalog:
         """Give the number of an id, 0 = unknown."""
         return int(self.numbers(np.array([hash64(item_id)], np.uint64))[0])
 
+    @cached_property
+    def _known_ids(self) -> dict[int, str]:
+        """Ids that were asked for, so that popular ones are decoded once; bounded by REMEMBERED."""
+        return {}
+
     def id_of(self, number: int) -> str:
         """Give the id of a number (1..N)."""
+        known = self._known_ids.get(number)
+        if known is None:
+            known = self._id_of(number)
+            if len(self._known_ids) < REMEMBERED:
+                self._known_ids[number] = known
+        return known
+
+    def _id_of(self, number: int) -> str:
         mapped = len(self.ids)
         return self.ids[number - 1] if number <= mapped else self.new_ids[number - 1 - mapped]
 
+    @cached_property
+    def _known_titles(self) -> dict[int, str]:
+        return {}
+
     def title_of(self, number: int) -> str:
         """Give the title of a number, its id where it has none."""
+        known = self._known_titles.get(number)
+        if known is None:
+            known = self._title_of(number)
+            if len(self._known_titles) < REMEMBERED:
+                self._known_titles[number] = known
+        return known
+
+    def _title_of(self, number: int) -> str:
         mapped = len(self.titles)
         title = self.new_titles.get(number, "") or (self.titles[number - 1] if number <= mapped else "")
         return title or self.id_of(number)

@@ -195,6 +195,7 @@ class Shown:
     """One item of an answer."""
 
     item_id: str
+    title: str
     score: float
     source: str
     propensity: float

@@ -154,9 +154,15 @@ def _remember_in_turn(history: NDArray[np.void], new: NDArray[np.void]) -> tuple
 
 
 def _see(seen: NDArray[np.uint32], items: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    known = set(seen.tolist())
-    low = [name for name in dict.fromkeys(items.astype(np.uint32).tolist()) if name not in known]
-    return np.concatenate([seen, np.array(low, np.uint32)])[-SEEN:] if low else seen
+    known = dict.fromkeys(seen.tolist())
+    new = [name for name in dict.fromkeys(items.astype(np.uint32).tolist()) if name not in known]
+    if len(seen) + len(new) <= SEEN:
+        return np.concatenate([seen, np.array(new, np.uint32)]) if new else seen
+    for name in items.astype(np.uint32).tolist():  # one by one: one that is pushed out may come in again
+        known[name] = None
+        if len(known) > SEEN:
+            del known[next(iter(known))]
+    return np.array(list(known), np.uint32)
 
 
 def _latest_items(history: NDArray[np.void]) -> tuple[int, ...]:

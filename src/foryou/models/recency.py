@@ -1,6 +1,7 @@
 """How much does an action of yesterday still say? Weights that fall with the place in the history and with age."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ class Recency:
 
     def places(self, width: int) -> NDArray[np.float32]:
         """Give the weight of each place 0 (newest) .. width - 1; 0 beyond the length.  float32 [width]"""
-        place = np.arange(width)
-        return np.where(place < self.length, (1.0 + place) ** -self.place_power, 0.0).astype(np.float32)
+        return _places(self.length, self.place_power, width)
 
     def ages(self, batch: QueryBatch) -> NDArray[np.float32]:
         """Give the weight of each entry's age at the time of the query.  float32 [B, H]"""
@@ -29,4 +29,12 @@ class Recency:
             return np.ones(batch.at_ms.shape, np.float32)
         now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
         minutes = np.maximum(0, now - batch.at_ms) / MINUTE_MS
-        return ((1.0 + minutes) ** -self.age_power).astype(np.float32)
+        return np.asarray((1.0 + minutes) ** -self.age_power, np.float32)
+
+
+@lru_cache
+def _places(length: int, power: float, width: int) -> NDArray[np.float32]:
+    place = np.arange(width)
+    weight = np.where(place < length, (1.0 + place) ** -power, 0.0).astype(np.float32)
+    weight.setflags(write=False)
+    return weight

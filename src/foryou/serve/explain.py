@@ -8,6 +8,7 @@ from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.serve.rankers import Blend
 
 NAMED = 2  # history items named at most
+LEAST = 1e-6  # a smaller fall of the score is none
 WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
 _VERB = {
     Action.PURCHASE: "bought", Action.RATING: "rated", Action.LIKE: "liked", Action.VIEW: "viewed",
@@ -25,35 +26,56 @@ class Explain:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
         if not best.shape[1]:
             return [[] for _ in range(len(batch))]
-        item = np.where(best >= 0, np.take_along_axis(slate.item, np.maximum(best, 0), axis=1), 0)
-        score = np.take_along_axis(slate.score, np.maximum(best, 0), axis=1)
+        places = np.maximum(best, 0)
+        item = np.where(best >= 0, np.take_along_axis(slate.item, places, axis=1), 0).astype(np.int32)
+        score = np.take_along_axis(slate.score, places, axis=1)
         entries = max(1, int(np.count_nonzero(batch.history, axis=1).max(initial=0)))
-        fall = score[:, None, :] - self._ranker.without(batch, item.astype(np.int32), entries)
+        fall = score[:, None, :] - self._ranker.without(batch, item, entries)
         fall[batch.history[:, :entries] == 0] = 0
+        named = np.argsort(-fall, axis=1, kind="stable")[:, :NAMED]
+        falls = np.take_along_axis(fall, named, axis=1)
+        worth = falls > np.maximum(LEAST, WORTH_NAMING * falls[:, :1])
         return [
-            [self._reason(batch, slate, b, int(c), fall[b, :, place]) for place, c in enumerate(best[b]) if c >= 0]
-            for b in range(len(batch))
+            self._reasons(batch, slate, b, best[b].tolist(), _chosen(named[b], worth[b])) for b in range(len(batch))
         ]
 
-    def _reason(self, batch: QueryBatch, slate: Slate, b: int, c: int, fall: NDArray[np.float32]) -> Reason:
+    def _reasons(
+        self, batch: QueryBatch, slate: Slate, b: int, best: list[int], chosen: list[tuple[int, ...]]
+    ) -> list[Reason]:
+        """Give the reasons of one answer: `chosen` are the history entries to name for each place."""
+        said: dict[tuple[int, ...], Reason] = {}  # many items share their reason
+        reasons = []
+        for c, entries in zip(best, chosen, strict=True):
+            if c < 0:
+                break
+            if slate.propensity[b, c] < 1:
+                reasons.append(self._explored(batch, int(slate.item[b, c])))
+            elif entries:
+                if entries not in said:
+                    said[entries] = self._because(batch, b, entries)
+                reasons.append(said[entries])
+            else:
+                reasons.append(self._general(batch, b, int(slate.item[b, c])))
+        return reasons
+
+    @staticmethod
+    def _explored(batch: QueryBatch, item: int) -> Reason:
         catalog = batch.view.catalog
-        item = int(slate.item[b, c])
-        if slate.source_of(b, c) == "exploration":
-            return Reason(
-                "exploration",
-                f"Something different: {catalog.category_name(int(catalog.category[item])) or 'new to you'}",
-            )
-        least = max(1e-6, WORTH_NAMING * float(fall.max()))
-        entries = [entry for entry in np.argsort(-fall, kind="stable")[:NAMED].tolist() if fall[entry] > least]
-        if entries:
-            names = [int(batch.history[b, entry]) for entry in entries]
-            text = " and ".join(self._did(batch, b, entry) for entry in entries)
-            return Reason("history", f"Because you {text}", tuple(catalog.id_of(name) for name in names))
+        category = catalog.category_name(int(catalog.category[item]))
+        return Reason("exploration", f"Something different: {category or 'new to you'}")
+
+    @staticmethod
+    def _general(batch: QueryBatch, b: int, item: int) -> Reason:
         if batch.view.trending[item] > 0:
             return Reason("trending", "Trending now")
         if batch.history[b, 0]:
             return Reason("taste", "Your earlier taste")
         return Reason("popular", "Popular with everybody")
+
+    def _because(self, batch: QueryBatch, b: int, entries: tuple[int, ...]) -> Reason:
+        names = [int(batch.history[b, entry]) for entry in entries]
+        text = " and ".join(self._did(batch, b, entry) for entry in entries)
+        return Reason("history", f"Because you {text}", tuple(batch.view.catalog.id_of(name) for name in names))
 
     @staticmethod
     def _did(batch: QueryBatch, b: int, entry: int) -> str:
@@ -61,6 +83,14 @@ class Explain:
         if batch.taste[b, entry] < 0:
             return f"did not like {title}"
         return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
+
+
+def _chosen(named: NDArray[np.intp], worth: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Give for each place the history entries that are worth naming.  named, worth [n, k]"""
+    return [
+        tuple(entry for entry, good in zip(entries, goods, strict=True) if good)
+        for entries, goods in zip(named.T.tolist(), worth.T.tolist(), strict=True)
+    ]
 
 
 def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:  # noqa: ARG001

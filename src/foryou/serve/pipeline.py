@@ -28,6 +28,9 @@ class Stages:
     judge: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[Verdict | None]]
 
 
+_UNEXPLAINED = Reason("unexplained", "")
+
+
 @dataclass(slots=True)
 class Run:
     """The trace of one batch, and the clock that its deadline is measured by."""
@@ -113,14 +116,16 @@ class Pipeline:
                 degraded.append("unknown_user")
             if query.anchor and not batch.anchor[b]:
                 degraded.append("unknown_item")
-            places = [int(c) for c in best[b] if c >= 0]
-            why = reasons[b] or [Reason("unexplained", "")] * len(places)
+            places = best[b, best[b] >= 0]
+            items, scores = slate.item[b, places].tolist(), slate.score[b, places].tolist()
+            chances = slate.propensity[b, places].tolist()
+            why = reasons[b] or [_UNEXPLAINED] * len(places)
             shown = [
                 Shown(
-                    catalog.id_of(int(slate.item[b, c])), float(slate.score[b, c]), slate.source_of(b, c),
-                    float(slate.propensity[b, c]), reason, slate.sources_of(b, c),
+                    catalog.id_of(item), catalog.title_of(item), score, slate.source_of(b, c), chance, reason,
+                    slate.sources_of(b, c),
                 )
-                for c, reason in zip(places, why, strict=True)
+                for c, item, score, chance, reason in zip(places.tolist(), items, scores, chances, why, strict=True)
             ]  # fmt: skip
             if len(shown) < query.k:
                 degraded.append("short_answer")

@@ -1,7 +1,8 @@
 """How do HTTP requests reach the service? The routes, each subject in a file beside this one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -21,16 +22,15 @@ ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *users.ROUTES,
 def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Callable[[], bytes]) -> Litestar:
     """Give the ASGI application. It makes its service at start-up, in the event loop, and closes it at shutdown."""
 
-    def open_(started: Litestar) -> None:
-        started.state.service = make_service()
-
-    async def close(stopped: Litestar) -> None:
-        await asyncio.to_thread(stopped.state.service.close)
+    @asynccontextmanager
+    async def serving(started: Litestar) -> AsyncIterator[None]:
+        started.state.service = service = make_service()
+        yield
+        await asyncio.to_thread(service.close)
 
     litestar = Litestar(
         ROUTES,
-        on_startup=[open_],
-        on_shutdown=[close],
+        lifespan=[serving],
         state=State({"exposition": exposition}),
         exception_handlers={Exception: translate},
         # Turned off: what Litestar would do here is done by the files beside this one, or costs time and is not needed.
