@@ -68,8 +68,10 @@ def logs(draw: st.DrawFn) -> tuple[list[Event], list[UserChange]]:
     random = Random(draw(st.integers(0, 2**32 - 1)))  # drawing each field would take half a second a log
     events: list[Event] = []
     for number in range(draw(st.integers(0, 60))):
-        repeated = events and random.random() < 0.2
-        events.append(random.choice(events) if repeated else any_event(random, str(number)))
+        again = random.choice(events) if events and random.random() < 0.2 else None
+        if again and random.random() < 0.3:  # a retry that was stamped anew
+            again = msgspec.structs.replace(again, at_ms=AT_MS + random.randint(0, 8) * HOUR_MS // 3)
+        events.append(again or any_event(random, str(number)))
     changes = []
     for _ in range(draw(st.integers(0, 6))):
         op = random.choice(["put", "patch", "delete"])

@@ -65,11 +65,7 @@ class Service:
         """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
         started = time.perf_counter()
         _check_ids(ask)
-        placement = "item" if ask.item_id and ask.context.placement == "home" else ask.context.placement
-        if placement not in self._parts.lengths:
-            raise Invalid(
-                "context", f"placement {placement!r} is not configured", f"use one of {', '.join(self._parts.lengths)}"
-            )
+        placement = self._placement(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
         query = Query(
@@ -91,6 +87,14 @@ class Service:
             degraded=answer.degraded,
             took_ms=round((time.perf_counter() - started) * 1e3, 3),
         )
+
+    def _placement(self, ask: schema.Ask) -> str:
+        """Give the configured name: `homepage` is home, and home with an item is the page of that item."""
+        said, lengths = ask.context.placement, self._parts.lengths
+        name = said if said in lengths else said.removesuffix("page").rstrip("_-")
+        if name not in lengths:
+            raise Invalid("context", f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+        return "item" if ask.item_id and name == "home" and "item" in lengths else name
 
     async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

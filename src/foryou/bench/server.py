@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -74,8 +73,8 @@ def running(config: Config, workers: int = 2, seconds: float = 180) -> Iterator[
     """Start a server on a free port, wait until it is ready, and stop it at the end."""
     port = free_port()
     config = msgspec.structs.replace(config, serve=msgspec.structs.replace(config.serve, port=port, workers=workers))
-    command = [sys.executable, "-m", "foryou.wiring.serving", "serve"]
-    process = subprocess.Popen(command, env=os.environ | serving.environment(config))
+    command, environment = serving.launch(config)
+    process = subprocess.Popen(command, env=environment)
     try:
         ready_s = wait_ready(f"http://127.0.0.1:{port}", process, seconds)
         yield Server(process, "127.0.0.1", port, ready_s)

@@ -1,10 +1,8 @@
 """demo: import, train, evaluate, serve, show, in one go."""
 
 import json as jsonlib
-import os
 import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -53,9 +51,8 @@ def demo(
         result |= _learned(store, found, report, json)
     config = run.on_clock(config, "log")
     store.close()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "foryou.wiring.serving", "serve"], env=os.environ | serving.environment(config)
-    )
+    command, environment = serving.launch(config)
+    server = subprocess.Popen(command, env=environment)
     try:
         result |= _live(config, server, json)
         if json:

@@ -1,5 +1,6 @@
 """serve, stream, refold: the processes of a home."""
 
+import os
 import signal
 import threading
 from typing import Annotated
@@ -39,11 +40,8 @@ def serve(
             f"{config.serve.host} is a public address and the API has no keys yet",
             "listen on 127.0.0.1 behind a proxy that checks who asks",
         )
-    config = on_clock(config, clock)
-    url = f"http://{config.serve.host}:{config.serve.port}"
-    serving.Supervisor(config).run(
-        lambda: show.say(f"serving on {url}  (docs {url}/docs, metrics {url}/metrics, Ctrl-C stops)")
-    )
+    command, environment = serving.launch(on_clock(config, clock))
+    os.execve(command[0], command, environment)
 
 
 def on_clock(config: Config, clock: str) -> Config:

@@ -130,9 +130,9 @@ def _remember(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray
     """Give the newest H of both by (at_ms, event), and those of `new` that are no repeats and were ever among them."""
     known = set(history["event"].tolist())
     first = {event: place for place, event in reversed(list(enumerate(new["event"].tolist()))) if event not in known}
-    new = new[sorted(first.values())]
-    if len(history) + len(new) > HISTORY:
+    if len(history) + len(first) > HISTORY:
         return _remember_in_turn(history, new)
+    new = new[sorted(first.values())]
     both = np.concatenate([history, new])
     return both[np.lexsort((both["event"], both["at_ms"]))], new
 
@@ -140,15 +140,17 @@ def _remember(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray
 def _remember_in_turn(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """Do what `_remember` promises where actions are pushed out: one by one, so that pieces equal the whole."""
     keys = list(zip(history["at_ms"].tolist(), history["event"].tolist(), strict=True))
-    rows, fresh = list(history), []
+    rows, fresh, known = list(history), [], set(history["event"].tolist())
     for key, row in zip(zip(new["at_ms"].tolist(), new["event"].tolist(), strict=True), new, strict=True):
-        if len(keys) == HISTORY and key < keys[0]:
+        if key[1] in known or (len(keys) == HISTORY and key < keys[0]):
             continue
         place = bisect_left(keys, key)
         keys.insert(place, key)
         rows.insert(place, row)
         fresh.append(row)
+        known.add(key[1])
         if len(keys) > HISTORY:
+            known.remove(keys[0][1])
             del keys[0], rows[0]
     return np.array(rows, ACTION_DTYPE), np.array(fresh, ACTION_DTYPE)
 

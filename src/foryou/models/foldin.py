@@ -67,8 +67,9 @@ class FoldIn:
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with user·item of the user that had not entry l, by the closed form."""
         history, _, preference = self._inputs(batch)
-        kernels.dots(batch.user, self.vectors, item, out[:, 0])
-        out[:] = out[:, :1]
+        whole = np.empty(item.shape, np.float32)
+        self.fill(batch, item, whole)
+        out[:] = whole[:, None, :]
         kernels.without_each(
             self.vectors, self.spectrum, history, preference, *self._weights(),
             batch.inverse, batch.place, batch.user, item, out,

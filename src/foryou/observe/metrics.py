@@ -44,12 +44,12 @@ class Metrics:
             self.not_finite.inc(trace.not_finite)
 
 
-def share(folder: Path) -> None:
-    """Make all processes started from here write their meters into this folder, emptied first."""
+def share(folder: Path) -> dict[str, str]:
+    """Empty the folder and give the variable that makes processes started with it write their meters there."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.db"):
         old.unlink()
-    os.environ[PROCESSES] = str(folder)
+    return {PROCESSES: str(folder.absolute())}
 
 
 def exposition() -> Callable[[], bytes]:

@@ -1,7 +1,7 @@
 """Which pipeline does a bundle become? A new source, ranker, rule or input is one line here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,10 +145,19 @@ class Watched:
 
 
 def warm(pipeline: Pipeline) -> None:
-    """Answer a few questions of nobody, so that kernels are compiled and pages are mapped before users come."""
-    for width in (1, 2):
-        queries = [Query("", 20, 0, seed, explain=True, asked="" if width == 1 else "x") for seed in range(width)]
-        pipeline.run(queries)
+    """Answer a few made-up questions, so that kernels are compiled and pages are mapped before users come."""
+    stages = pipeline.stages
+
+    def with_history(queries: list[Query]) -> QueryBatch:
+        batch = stages.strangers(queries)
+        known = np.arange(1, min(5, len(batch.view.catalog) + 1), dtype=np.int32)
+        batch.history[:, : len(known)], batch.taste[:, : len(known)] = known, 1
+        return batch
+
+    for hydrate in (stages.strangers, with_history):
+        rehearsed = Pipeline(replace(stages, hydrate=hydrate), pipeline.version)
+        for width in (1, 2):
+            rehearsed.run([Query("", 20, 0, seed, asked="x" * seed, anchor="x" * seed) for seed in range(width)])
 
 
 def untrained() -> ModelBundle:

@@ -137,8 +137,6 @@ class Supervisor:
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM. Raises Unavailable if the port is taken."""
         serve = self._config.serve
-        share(Path(self._config.home) / "run" / "metrics")
-        os.environ |= environment(self._config)
         watch = threading.Thread(target=self._watch_stream, daemon=True)
         watch.start()
         server = granian.Granian(
@@ -172,7 +170,16 @@ class Supervisor:
                 self._stream.kill()
 
 
-def environment(config: Config) -> dict[str, str]:
+def launch(config: Config) -> tuple[list[str], dict[str, str]]:
+    """Give command and environment of a supervisor with this configuration; its processes share their meters.
+
+    A process of its own, because meters are shared only if the variable was there before they were imported.
+    """
+    folder = share(Path(config.home) / "run" / "metrics")
+    return [sys.executable, "-m", "foryou.wiring.serving", "serve"], dict(os.environ) | _variables(config) | folder
+
+
+def _variables(config: Config) -> dict[str, str]:
     """Give the variables that make a child process load this configuration again."""
     serve = config.serve
     said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
@@ -184,7 +191,9 @@ def main() -> None:
     """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
     config = configuration.load()
     if sys.argv[1:] == ["serve"]:
-        Supervisor(config).run()
+        url = f"http://{config.serve.host}:{config.serve.port}"
+        told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics, Ctrl-C stops)"
+        Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,45 @@
+# What can be done here? `make` lists it. Everything runs in .venv, made from what constraints.txt pins.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.12" >&2; exit 1)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/run ## import, train, evaluate, serve, show (ARGS="--once --json", --data PATH, --help)
+	@$(BIN)/foryou demo $(ARGS)
+
+test: $(VENV)/dev ## run the whole suite (ARGS="-k name")
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/dev ## format, lint, strict types
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## put the code into shape
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+bench: $(VENV)/run ## measure freshness, serving and accuracy on MovieLens 100K
+	$(BIN)/foryou bench freshness
+	$(BIN)/foryou bench serve
+	$(BIN)/foryou bench accuracy
+
+clean: ## remove what was built; homes under var/ too
+	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
