@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test soak check format bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ demo: $(VENV)/run ## import, train, evaluate, serve, show (ARGS="--once --json",
 
 test: $(VENV)/dev ## run the whole suite (ARGS="-k name")
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+soak: $(VENV)/dev ## the long forms: 30 processes killed
+	$(BIN)/python -m pytest -m drill --kills 30 $(ARGS)
 
 check: $(VENV)/dev ## format, lint, strict types
 	$(BIN)/ruff format --check src tests

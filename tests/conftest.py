@@ -9,6 +9,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=7, help="how many processes the crash drill kills")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """Give how many processes to kill; `make soak` says 30."""
+    return int(request.config.getoption("--kills"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """Give the folder of a data set by name; where it is absent, skip, or fail under FORYOU_REQUIRE_SERVICES=1."""

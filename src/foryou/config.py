@@ -1,4 +1,4 @@
-"""Which knobs are there? One frozen tree from `foryou.toml` in the home and `FORYOU_*` variables; nothing else reads them.
+"""Which knobs are there? One frozen tree from `foryou.toml` in the home and `FORYOU_*` variables; only this reads them.
 
 `FORYOU_SERVE__PORT=9000` sets `serve.port`. Unknown keys are errors.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.inspect import StructType, type_info
 
 from foryou.domain.errors import Invalid
 
@@ -180,7 +181,9 @@ def explain(config: Config) -> Iterator[tuple[str, Any, Any, str]]:
 
 
 def _leaves(prefix: str, group: Group, default: Group) -> Iterator[tuple[str, Any, Any, str]]:
-    hints = {field.name: field.type for field in msgspec.inspect.type_info(type(group)).fields}  # type: ignore[union-attr]
+    info = type_info(type(group))
+    assert isinstance(info, StructType)
+    hints = {field.name: field.type for field in info.fields}
     for name in group.__struct_fields__:
         value, usual = getattr(group, name), getattr(default, name)
         if isinstance(value, Group):

@@ -22,10 +22,10 @@ MAX_FOLD = 64  # actions that a fold-in solves for
 @njit(cache=True, nogil=True)
 def _slot(table: I32, item: int) -> int:
     mask = len(table) - 1
-    slot = (item * 40503) & mask
+    slot: int = (item * 40503) & mask
     while table[slot] != 0 and table[slot] != item:
         slot = (slot + 1) & mask
-    return slot
+    return int(slot)
 
 
 @njit(cache=True, nogil=True)
@@ -59,7 +59,7 @@ def merge(
                 item[b, free], prior[b, free] = new[b, j], new_prior[b, j]
                 free += 1
             origin[b, place[slot]] |= bit
-    return end
+    return int(end)
 
 
 @njit(cache=True, nogil=True)
@@ -74,12 +74,12 @@ def count_kept(item: I32, dropped: NDArray[np.uint8]) -> int:
 
 @njit(cache=True, nogil=True)
 def _before(score: np.float32, item: int, other_score: np.float32, other_item: int) -> bool:
-    return score > other_score or (score == other_score and item < other_item)
+    return bool(score > other_score or (score == other_score and item < other_item))
 
 
 @njit(cache=True, nogil=True)
 def top(item: I32, score: F32, dropped: NDArray[np.uint8], pin: NDArray[np.int16], k: I32) -> I32:
-    """Give the places of the best k[b] candidates, best first, pinned ones at their place.  int32 [B, max k], -1 = none.
+    """Give the places of the best k[b] candidates, best first, pins at their place.  int32 [B, max k], -1 = none.
 
     A score that is not finite is never selected, pinned or not. Two pins for one place: the better score wins.
     """
@@ -336,9 +336,10 @@ def explore(
         if size == 0:
             free = kept[b].copy()
             free[best[b, :shown]] = False
-            for c in np.flatnonzero(free):
-                pool[size] = c
-                size += 1
+            for place in range(len(free)):
+                if free[place]:
+                    pool[size] = place
+                    size += 1
         wanted = min(wanted, size)
         chance = np.float32(min(1.0, share * shown / size)) if size else np.float32(1.0)
         for j in range(wanted):

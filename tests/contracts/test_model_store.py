@@ -112,10 +112,12 @@ def test_of_two_that_publish_one_version_one_wins_and_its_bundle_is_whole(
     assert arrays["first"].min() == arrays["first"].max() == arrays["second"].min() == arrays["second"].max()
 
 
-def test_versions_are_listed_oldest_first(models: ModelStore) -> None:
+def test_versions_are_listed_oldest_first(models: ModelStore, tmp_path: Path) -> None:
     assert models.versions() == []
+    index = tmp_path / "some.file"
+    index.write_bytes(b"{}")
     for version, created_ms in (("a", 30), ("c", 10), ("b", 20)):
-        models.publish(bundle(version, created_ms))
+        models.publish(ModelBundle(bundle(version, created_ms).manifest, {}, {"manifest.json": index}))
     models.publish_catalog(small_catalog())
     assert [manifest.version for manifest in models.versions()] == ["c", "b", "a"]
     assert models.versions()[0] == models.load("c").manifest

@@ -259,7 +259,8 @@ def told(verdict: Verdict, k: int) -> str:
         case "shown":
             return f"Shown: rank {verdict.rank} of {k} by score."
         case "outranked":
-            return f"Not shown: rank {verdict.rank} by score, {k} are shown; score {verdict.score:.3f}, needed {verdict.cutoff:.3f}."
+            needed = f"score {verdict.score:.3f}, needed {verdict.cutoff:.3f}"
+            return f"Not shown: rank {verdict.rank} by score, {k} are shown; {needed}."
         case "dropped":
             return f"Not shown: the rule {verdict.dropped_by!r} dropped it."
         case "not_proposed":

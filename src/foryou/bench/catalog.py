@@ -44,7 +44,10 @@ def made(config: Config, items: int, on_progress: Callable[[str, int, int], None
 
 def _build(home: Home, items: int, on_progress: Callable[[str, int, int], None]) -> None:
     steps = iter(range(1, 7))
-    step = lambda: on_progress("build", next(steps), 6)  # noqa: E731
+
+    def step() -> None:
+        on_progress("build", next(steps), 6)
+
     world = vectors(Shape(items, USERS))
     popularity = world.popularity
     step()
@@ -96,7 +99,8 @@ def _arrays(
 def _manifest(home: Home, catalog: str, report: dict[str, float]) -> Manifest:
     weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "welcome": 0.0, "trending": 0.01}
     return Manifest(
-        version="generated", family="main", created_ms=home.clock.now_ms(), schema=fingerprint(FEATURES), catalog=catalog,
+        version="generated", family="main", created_ms=home.clock.now_ms(), 
+        schema=fingerprint(FEATURES), catalog=catalog,
         settings=serving_settings(home.config.train) | {f"blend.{name}": weights[name] for name in FEATURES},
         gate=Gate("none", "generated, not trained"), report=report,
     )  # fmt: skip

@@ -23,7 +23,7 @@ LINE = b"\r\n"
 
 @dataclass(slots=True)
 class Outcome:
-    """What one run of the generator saw. latency_ms is counted from the planned time; late_ms is the generator's own."""
+    """What one run of the generator saw: latency_ms from the planned time; late_ms is the generator's own."""
 
     latency_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def open_loop(host: str, port: int, requests: Callable[[int], bytes], rate: float, seconds: float) -> Outcome:
-    """Send request number i at i / rate seconds, over keep-alive connections. `requests(i)` gives raw HTTP/1.1 bytes."""
+    """Send request number i at i / rate seconds over keep-alive connections; `requests(i)` gives raw HTTP bytes."""
     outcome = Outcome()
     start_cpu, start = _cpu(), time.perf_counter()
     asyncio.run(_run(host, port, requests, rate, int(rate * seconds), outcome))
@@ -122,7 +122,7 @@ def closed(url: str, users: Sequence[str]) -> dict[str, float]:
 
 
 def wait_ready(url: str, server: "subprocess.Popen[bytes]", seconds: float) -> float:
-    """Wait until /readyz says yes; gives the seconds it took. Raises Unavailable if the server ends or time runs out."""
+    """Wait until /readyz says yes; gives the seconds. Raises Unavailable if the server ends or time runs out."""
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         if server.poll() is not None:

@@ -37,10 +37,10 @@ def find_rate(
         held = rate
     for number in range(FINER if broke else 0):
         on_progress("rates", len(STEPS) + number + 1, len(STEPS) + FINER)
-        rate = (held + broke) / 2
-        run = measure(server, requests, rate, seconds)
+        middle = (held + broke) / 2
+        run = measure(server, requests, middle, seconds)
         tries.append(run)
-        held, broke = (rate, broke) if run["held"] else (held, rate)
+        held, broke = (middle, broke) if run["held"] else (held, middle)
     best = max((run for run in tries if run["held"]), key=lambda run: float(run["rate"]), default=None)
     return {"rate_at_slo": held, "slo_p99_ms": SLO_MS, "at_slo": best, "tries": tries}
 

@@ -22,6 +22,7 @@ from foryou.wiring import serving, training
 from foryou.wiring.home import Home, open_home
 
 PANEL = "Start here"
+IMPORTED = ("layout", "events", "users", "items", "stored", "repeats", "rejected")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -83,8 +84,7 @@ def _learned(store: Home, found: data.Found, report: show.Report, json: bool) ->
     judged = training.judge(store, report)
     learn.tell_judged(judged.judgement, json)
     return {
-        "import": {"layout": imported.layout, "events": imported.events, "users": imported.users, "items": imported.items,
-                   "stored": imported.stored, "repeats": imported.repeats, "rejected": imported.rejected, "seconds": seconds},
+        "import": {name: getattr(imported, name) for name in IMPORTED} | {"seconds": seconds},
         "train_s": trained.seconds,
         "evaluate": _evaluated(judged),
     }  # fmt: skip
@@ -124,8 +124,9 @@ def _live(config: Config, server: "subprocess.Popen[bytes]", json: bool) -> dict
         i["item_id"] for i in before["items"]
     ] and time.perf_counter() - start < 5:
         after = _get(f"{url}/v1/recommendations?user_id={user}&num_results=5")
+    taken_ms = 1e3 * (time.perf_counter() - start)
     show.say(
-        f"\nThe user likes “{clicked['title']}” (event {answer['event_ids'][0]}); {1e3 * (time.perf_counter() - start):.0f} ms later:",
+        f"\nThe user likes “{clicked['title']}” (event {answer['event_ids'][0]}); {taken_ms:.0f} ms later:",
         json,
     )
     _tell(after, json)
@@ -134,7 +135,8 @@ def _live(config: Config, server: "subprocess.Popen[bytes]", json: bool) -> dict
     show.say(f"\n300 calls one after another: p50 {calls['p50_ms']:.1f} ms, p99 {calls['p99_ms']:.1f} ms", json)
     show.say(f"100 events until the answer changed: p50 {fresh['p50_ms']:.1f} ms, p99 {fresh['p99_ms']:.1f} ms", json)
     examples = (
-        f"curl '{url}/v1/recommendations?user_id={user}&num_results=5'", f"curl '{url}/v1/items/{clicked['item_id']}/similar'",
+        f"curl '{url}/v1/recommendations?user_id={user}&num_results=5'",
+        f"curl '{url}/v1/items/{clicked['item_id']}/similar'",
         f"curl {url}/v1/trending", f"curl -X POST {url}/v1/events -d '{jsonlib.dumps(event)}'",
         f"foryou --help   (this home: --home {config.home})",
     )  # fmt: skip

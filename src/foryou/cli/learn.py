@@ -148,7 +148,7 @@ def tell_judged(done: evaluating.Judgement, quiet: bool = False) -> None:
     ]
     said = done.protocol
     show.table(
-        f"Replay: {said['events']:,} events of {said['users']:,} users, models fitted on the {said['fitted_on']:,} before",
+        f"Replay: {said['events']:,} events of {said['users']:,} users; fitted on the {said['fitted_on']:,} before",
         ["model", "NDCG@10", "95 %", "HR@10", "settings"], rows, quiet,
     )  # fmt: skip
     show.say("served = with cap and exploration; plain = without; frozen = plain, records frozen at the cut", quiet)

@@ -28,7 +28,7 @@ NumberOption = Annotated[int, typer.Option("--num", "-n", min=1, max=500, help="
 
 
 def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
-    """Ask without a server; the answer is remembered as one that was shown. Data of the past is asked on its own time."""
+    """Ask without a server; remembered as an answer that was shown. Data of the past is asked on its own time."""
     live = home.live()
     newest, now = newest_ms(home), home.clock.now_ms()
     if newest and now - newest > OLD_MS:
@@ -135,9 +135,8 @@ def _tell_event(entry: Entry, json: bool) -> None:
         return
     at = datetime.fromtimestamp(event.at_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M:%S")
     value = f" {event.value:g} {event.unit}" if event.value is not None else ""
-    show.say(
-        f"{at}  user {event.user_id}  {event.action}{value}  {event.item_id or event.query}  [dim]{event.event_id} at {entry.partition}/{entry.offset}[/]"
-    )
+    place = f"[dim]{event.event_id} at {entry.partition}/{entry.offset}[/]"
+    show.say(f"{at}  user {event.user_id}  {event.action}{value}  {event.item_id or event.query}  {place}")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -77,7 +77,7 @@ def stream(home: HomeOption = None) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def refold(home: HomeOption = None, json: JsonOption = False) -> None:
-    """Build all user records and counters anew from the log, beside the live ones, then switch. Nothing stops meanwhile."""
+    """Build all user records and counters anew from the log, beside the live ones, then switch; nothing stops."""
     store = opened(home)
     fresh = store.features.begin_generation()
     worker = Worker(store.log, fresh, store.items, store.config.fold.batch, store.config.fold.lease_ms)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -209,7 +210,7 @@ def _extended(old: Catalog, changes: Sequence[ItemChange], position: Mapping[int
             number = new_numbers[key] = len(old.ids) + len(new_ids)
         numbers.append(number)
     rows = len(old.ids) + len(new_ids) + 1
-    columns = {name: _grown(getattr(old, name), rows) for name in COLUMNS}
+    columns: dict[str, Any] = {name: _grown(getattr(old, name), rows) for name in COLUMNS}
     for change, number in zip(changes, numbers, strict=True):
         if number:
             columns["hash"][number] = hash64(change.item_id)
@@ -220,7 +221,7 @@ def _extended(old: Catalog, changes: Sequence[ItemChange], position: Mapping[int
     )  # fmt: skip
 
 
-def _grown(column: NDArray, rows: int) -> NDArray:
+def _grown(column: NDArray[Any], rows: int) -> NDArray[Any]:
     grown = np.zeros(rows, column.dtype)
     grown[: len(column)] = column
     return grown
@@ -245,7 +246,7 @@ class _CategoryNumbers:
 
 
 def _apply(
-    columns: dict[str, NDArray], titles: dict[int, str], names: _CategoryNumbers, change: ItemChange, number: int
+    columns: dict[str, NDArray[Any]], titles: dict[int, str], names: _CategoryNumbers, change: ItemChange, number: int
 ) -> None:
     if change.op == "delete":
         columns["available"][number] = False

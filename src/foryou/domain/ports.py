@@ -72,7 +72,7 @@ class FeatureStore(Protocol):
         ...
 
     def lease(self, holder: str, ttl_ms: int) -> int:
-        """Take or keep the right to write; gives a token that grows with each new holder. Conflict if another has it."""
+        """Take or keep the right to write; gives a token that grows with each holder. Conflict if another has it."""
         ...
 
     def release_lease(self, token: int) -> None:

@@ -114,7 +114,7 @@ class Trending:
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One record of the stream `users`: op `put` replaces the profile, `patch` changes what is set, `delete` empties."""
+    """One record of `users`: op `put` replaces the profile, `patch` changes what is set, `delete` empties."""
 
     user_id: str
     op: str

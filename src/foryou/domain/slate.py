@@ -146,7 +146,7 @@ class Slate:
 
     def kept(self) -> NDArray[np.bool_]:
         """Give where a candidate stands that no rule has dropped.  bool [B, C]"""
-        return (self.item > 0) & (self.dropped == 0)
+        return np.asarray((self.item > 0) & (self.dropped == 0))
 
     def size(self) -> int:
         """Give how many candidates are kept, over all queries."""
@@ -219,8 +219,8 @@ class Answer:
 class Verdict:
     """What became of the item that was asked for: the verdict of every stage.
 
-    `outcome`: shown | outranked | dropped | not_proposed | unknown_item; `rank` among those kept (1 = best), `cutoff` the score of
-    the last item shown; `inputs` what the ranker saw, `parts` what each input added to the score.
+    `outcome`: shown | outranked | dropped | not_proposed | unknown_item; `rank` among those kept
+    (1 = best), `cutoff` the score of the last item shown; `inputs` what the ranker saw, `parts` what each input added to the score.
     """
 
     outcome: str

@@ -1,6 +1,6 @@
 """Where does a user vector come from? From the live history, solved at request time: new users need no training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class FoldInSettings:
     power: float = 1.0
     confidence: float = 1.0
     dislike: float = 1.0
-    recency: Recency = Recency(50)
+    recency: Recency = field(default_factory=lambda: Recency(50))
 
 
 class FoldIn:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import faiss
 import numpy as np
@@ -51,8 +51,9 @@ class InvertedFile:
     def __init__(self, path: Path, vectors: NDArray[np.float32], probes: int) -> None:
         faiss.omp_set_num_threads(1)
         faiss.cvar.distance_compute_blas_threshold = 1 << 30  # one query must take the same path as a batch
-        self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-        self._index.nprobe = probes
+        mapped: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        mapped.nprobe = probes
+        self._index = mapped
         self._vectors = vectors
 
     def search(self, user: NDArray[np.float32], n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -81,7 +82,7 @@ def build(
     """
     faiss.omp_set_num_threads(threads)
     lists = int(min(65_536, max(64, 4 * np.sqrt(len(vectors)))))
-    index = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     sample = np.random.default_rng(seed).choice(len(vectors) - 1, min(TRAIN_VECTORS, len(vectors) - 1), replace=False)
     index.train(np.ascontiguousarray(vectors[np.sort(sample) + 1]))
     for start in range(1, len(vectors), 131_072):

@@ -1,6 +1,6 @@
 """What goes with what? A linear item-to-item model over the newest items of the history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from foryou.models.recency import Recency
 class ItemItemSettings:
     """How the history is weighed; `dislike`: weight per unit of dislike (negative pushes the neighbours away)."""
 
-    recency: Recency = Recency()
+    recency: Recency = field(default_factory=Recency)
     dislike: float = 0.0
 
 

@@ -25,7 +25,7 @@ class Column:
 
 
 class Welcome:
-    """What newcomers start with, for newcomers: the column / √(1 + n) for a history of n items.  column float32 [N+1]"""
+    """What newcomers start with, for newcomers: column float32 [N+1] / √(1 + n) for a history of n items."""
 
     name = "welcome"
 
@@ -47,7 +47,7 @@ class Welcome:
 
 
 def _root(length: NDArray[np.integer]) -> NDArray[np.float32]:
-    return np.sqrt(1 + length).astype(np.float32)
+    return np.asarray(np.sqrt(1 + length), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

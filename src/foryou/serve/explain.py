@@ -147,7 +147,8 @@ def _alone(batch: QueryBatch, b: int) -> QueryBatch:
     seen = batch.seen[batch.seen_start[b] : batch.seen_start[b + 1]]
     return QueryBatch(
         query=batch.query[one], view=batch.view, history=batch.history[one], taste=batch.taste[one],
-        action=batch.action[one], at_ms=batch.at_ms[one], seen=seen, seen_start=np.array([0, len(seen)]), anchor=batch.anchor[one],
+        action=batch.action[one], at_ms=batch.at_ms[one], seen=seen, seen_start=np.array([0, len(seen)]),
+        anchor=batch.anchor[one],
         asked=batch.asked[one], k=batch.k[one], seed=batch.seed[one], offset=batch.offset[one],
         known=batch.known[one], user=batch.user[one], inverse=batch.inverse[one], place=batch.place[one],
     )  # fmt: skip

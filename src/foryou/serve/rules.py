@@ -51,7 +51,7 @@ class CategoryCap:
 
 
 class Exploration:
-    """Gives a share of the places to random items of categories that the list does not have, with their chance noted."""
+    """Gives a share of the places to random items of categories that the list lacks, with their chance noted."""
 
     name = "exploration"
     essential = False

@@ -31,7 +31,8 @@ class AlsSettings:
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _solve(
-    start: NDArray[np.int64], other: NDArray[np.int32], confidence: NDArray[np.float32], preference: NDArray[np.float32],
+    start: NDArray[np.int64], other: NDArray[np.int32],
+    confidence: NDArray[np.float32], preference: NDArray[np.float32],
     factors: NDArray[np.float32], base: NDArray[np.float64], ridge: NDArray[np.float64], out: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """Fill out [R, D] with every row's exact minimiser; the observations of row r are start[r]..start[r+1].
@@ -97,7 +98,8 @@ class _Side:
         count = np.bincount(rows, minlength=shape[0])
         self.start = np.zeros(shape[0] + 1, np.int64)
         np.cumsum(count, out=self.start[1:])
-        self.ridge = settings.regularisation * (count + settings.unobserved * shape[1]) ** settings.power
+        ridge = settings.regularisation * (count + settings.unobserved * shape[1]) ** settings.power
+        self.ridge = np.asarray(ridge, np.float64)
         self._unobserved = settings.unobserved
 
     def solve(self, factors: NDArray[np.float32], out: NDArray[np.float32]) -> None:
@@ -110,7 +112,7 @@ class _Side:
 def factorise(
     log: Interactions, settings: AlsSettings, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> NDArray[np.float32]:
-    """Give the item vectors float32 [N+1, D], row 0 zero. A pair's taste is its strongest; a dislike has preference 0."""
+    """Give the item vectors float32 [N+1, D], row 0 zero. A pair counts once; a dislike has preference 0."""
     user, item, taste = pairs(log)
     random = np.random.default_rng(settings.seed)
     users = np.zeros((len(log.user_ids), settings.width), np.float32)

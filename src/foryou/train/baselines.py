@@ -68,7 +68,7 @@ def tuned(
 
 def _popularity(log: Interactions) -> Score:
     count = _counts(log)
-    return lambda history, taste: np.tile(count, (len(history), 1))  # noqa: ARG005
+    return lambda history, taste: np.tile(count, (len(history), 1))
 
 
 def _counts(log: Interactions) -> NDArray[np.float32]:

@@ -46,7 +46,7 @@ def _loss(
     inputs: NDArray[np.float32], start: NDArray[np.int64], lists: NDArray[np.int64], chosen: NDArray[np.int64],
     weight: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:  # fmt: skip
-    """Give the mean negative log likelihood of the events and its gradient. inputs [T, F]; list q is start[q]..start[q+1]."""
+    """Give the mean negative log likelihood and its gradient. inputs [T, F]; list q is start[q]..start[q+1]."""
     width = inputs.shape[1]
     gradient, mean = np.zeros(width), np.zeros(width)
     loss, last, best, total = 0.0, -1, 0.0, 0.0

@@ -8,6 +8,7 @@ Settings are tuned on the window before the test; the test is looked at once.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,16 @@ from foryou.train.dataset import Interactions
 
 NEW_USER = 3  # events: a user with fewer before the prediction is new
 HEAVY_USER = 100
-MADE = Callable[[], replay.Rehearsal]
+Made = Callable[[], replay.Rehearsal]
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
     """The pipelines to judge, each a fresh rehearsal: as served; without exploration and cap."""
 
-    served: MADE
-    plain: MADE
-    wide: MADE  # proposes up to 1,000 candidates as its answer: what retrieval can reach
+    served: Made
+    plain: Made
+    wide: Made  # proposes up to 1,000 candidates as its answer: what retrieval can reach
 
 
 @dataclass(slots=True)
@@ -55,14 +56,16 @@ def judge(
         raise Invalid("events", f"{len(log)} are too few to hold any back", "import more, at least a hundred")
     done = Judgement()
     done.protocol = {"events": len(log) - cut, "users": len(np.unique(log.user[cut:])), "fitted_on": cut}
+
+    def replayed(name: str, made: Made, live: bool) -> replay.Replayed:
+        told = partial(on_progress, f"replay {name}")
+        return replay.replay_pipeline(log, cut, len(log), catalog, made(), metrics.K, live, told)
+
     ours = {
-        name: replay.replay_pipeline(
-            log, cut, len(log), catalog, made(), metrics.K, live, lambda a, b, name=name: on_progress(f"replay {name}", a, b)
-        )
-        for name, made, live in (
-            ("plain", variants.plain, True), ("served", variants.served, True), ("frozen", variants.plain, False),
-        )
-    }  # fmt: skip
+        "plain": replayed("plain", variants.plain, True),
+        "served": replayed("served", variants.served, True),
+        "frozen": replayed("frozen", variants.plain, False),
+    }
     user = ours["plain"].user
     gains = {name: metrics.ndcg_of_rank(run.rank) for name, run in ours.items()}
     done.pipeline = {name: _figures(run.rank, user) for name, run in ours.items()}

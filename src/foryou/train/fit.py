@@ -93,7 +93,7 @@ class Fit:
             choices, seen = self._choices(draft, log, cut, catalog)
             weights = blend.learn(choices)
             ours = blend.cross_fitted(choices)
-        popular = self._popular_ndcg(log, cut, arrays, seen)
+        popular = self._popular_ndcg(log, arrays, seen)
         report.figures |= {"validation_ndcg_at_10": float(ours.mean()), "popularity_ndcg_at_10": popular}
         return weights, _gate(float(ours.mean()), popular, len(ours))
 
@@ -122,10 +122,10 @@ class Fit:
             self.on_progress("blend", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
 
-    def _popular_ndcg(self, log: Interactions, cut: int, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
+    def _popular_ndcg(self, log: Interactions, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
         column = np.asarray(arrays["popularity"], np.float32)
         shown = replay.window(log, seen, len(log))
-        rank = replay.ranks(shown, lambda history, taste: np.tile(column, (len(history), 1)))  # noqa: ARG005
+        rank = replay.ranks(shown, lambda history, taste: np.tile(column, (len(history), 1)))
         return float(ndcg_of_rank(rank).mean())
 
     def _models(

@@ -51,7 +51,7 @@ def _gram(
 
 
 def co_occurrence(log: Interactions, decay: float) -> NDArray[np.float64]:
-    """Give G float64 [N+1, N+1] over each user's actions in time order; every action with a taste counts, also a low one."""
+    """Give G float64 [N+1, N+1] over each user's actions in time order; a dislike counts as well: it is an interest."""
     user, item, taste = pairs(log)
     order = np.argsort(user, kind="stable")
     start = np.searchsorted(user[order], np.arange(len(log.user_ids) + 1))

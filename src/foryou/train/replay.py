@@ -8,6 +8,7 @@ list as competitors.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -47,7 +48,7 @@ def pages(log: Interactions, start: int, end: int) -> list[Page]:
     bounds = [0, *cut.tolist(), end - start]
     return [
         Page(int(log.user[start + a]), int(log.at_ms[start + a]), start + a, start + b)
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        for a, b in pairwise(bounds)
         if b > a
     ]
 
@@ -186,7 +187,7 @@ def window(log: Interactions, start: int, end: int, live: bool = True) -> Window
     return Window(user, history, taste, np.concatenate(seen).astype(np.int32), seen_start, page, target)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _ranks(
     scores: NDArray[np.float32], first: int, seen: NDArray[np.int32], seen_start: NDArray[np.int64],
     page: NDArray[np.int32], target: NDArray[np.int32], out: NDArray[np.int32],

@@ -1,4 +1,4 @@
-"""What did the system know then? An old answer reproduced from its exposure; one click followed to the changed answer."""
+"""What did the system know then? An old answer is reproduced; a click is followed to the answer it changed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

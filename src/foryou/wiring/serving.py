@@ -1,4 +1,4 @@
-"""Which processes run on a home? API processes that answer and one stream process that folds, watched over by `serve`."""
+"""Which processes run on a home? API processes that answer and one stream process that folds, under one supervisor."""
 
 import os
 import signal
@@ -104,7 +104,8 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
 def _fold_on(home: Home, worker: Worker, stopped: Callable[[], bool], metrics: Metrics) -> None:
     """Fold until `stopped`. Raises StalePosition once the lease is lost."""
     fold = home.config.fold
-    renewed, tickets = time.monotonic(), {}
+    renewed = time.monotonic()
+    tickets: dict[Stream, int] = {}
     while not stopped():
         if time.monotonic() - renewed > fold.lease_ms / 1e3 / LEASE_RENEWALS:
             worker.lease()

@@ -62,7 +62,7 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
 
 
 def release(home: Home, version: str, reason: str) -> Release:
-    """Put one bundle in force for everybody. Raises NotFound for an unknown version, Conflict if somebody was faster."""
+    """Put one bundle in force for everybody. Raises NotFound for an unknown version, Conflict for a late racer."""
     home.models.load(version)
     held = home.models.release()
     generation = held.generation if held else 0
@@ -107,7 +107,8 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
     train = config.train
     settings = fit.FitSettings(
         als=als.AlsSettings(
-            train.width, train.iterations, train.unobserved, train.regularisation, train.power, train.dislike, train.seed
+            train.width, train.iterations, train.unobserved, train.regularisation, train.power, train.dislike,
+            train.seed,
         ),
         ease=item_item.EaseSettings(train.ease_regularisation, train.ease_decay),
         ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
