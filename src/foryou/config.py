@@ -80,7 +80,7 @@ class Train(Group, frozen=True):
     """The training of a bundle."""
 
     width: Annotated[int, Meta(ge=2, le=1_024, description="D: width of user and item vectors")] = 128
-    iterations: Annotated[int, Meta(ge=1, le=200, description="sweeps of alternating least squares")] = 12
+    iterations: Annotated[int, Meta(ge=1, le=200, description="sweeps of alternating least squares")] = 8
     unobserved: Annotated[float, Meta(gt=0, description="ALS: weight of a user-item pair without action")] = 0.2
     regularisation: Annotated[float, Meta(gt=0, description="ALS: λ")] = 3.0
     power: Annotated[float, Meta(ge=0, le=2, description="ALS: how λ grows with frequency")] = 0.0

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,15 @@ from foryou.wiring.home import Home, open_home
 
 
 class Poster:
-    """Posts events without a pause and remembers which were acknowledged. A post that failed is sent again, as a client would."""
+    """Posts events without a pause and remembers which were acknowledged; one that failed is sent again."""
 
     def __init__(self, url: str) -> None:
         self.url, self.acknowledged, self._stop = url, [], threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
+
+    def has(self, wanted: int) -> bool:
+        return len(self.acknowledged) >= wanted
 
     def stop(self) -> None:
         self._stop.set()
@@ -48,7 +52,8 @@ class Poster:
         number = 0
         while not self._stop.is_set():
             events = [
-                {"event_id": f"kill-{number}-{n}", "user_id": f"k{(number * 7 + n) % 40}", "item_id": f"i{n}", "action": "view"}
+                {"event_id": f"kill-{number}-{n}", "user_id": f"k{(7 * number + n) % 40}", "item_id": f"i{n}"}
+                | {"action": "view"}
                 for n in range(10)
             ]
             while not self._stop.is_set():
@@ -94,7 +99,6 @@ class Running:
         elif what == "supervisor":
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            self.port = self.port  # the orphans notice and go; the port is free again
             self.start()
         else:
             for pid in self.children(what)[:1]:
@@ -112,7 +116,7 @@ class Running:
             self._trainer.kill()
             self._trainer.wait()
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -131,8 +135,8 @@ def test_nothing_acknowledged_is_lost_or_counted_twice_whatever_is_killed(home: 
     targets = ["stream", "api", "train", "stream", "api", "train", "supervisor"]
     try:
         for number in range(kills):
-            before = len(poster.acknowledged)
-            _wait(lambda: len(poster.acknowledged) > before + 20, 60)  # events flow again before the next blow
+            wanted = len(poster.acknowledged) + 20
+            _wait(partial(poster.has, wanted), 60)  # events flow again before the next blow
             time.sleep(chance.random() * 1.5)
             running.kill(targets[number % len(targets)])
     finally:
@@ -187,7 +191,8 @@ def _equal_to_a_clean_replay(home: Home) -> None:
     worker.catch_up()
     users = sorted({entry.record.key for entry in _all(home)})
     for start in range(0, len(users), 100):
-        for ours, clean in zip(home.features.read(users[start : start + 100]), fresh.read(users[start : start + 100]), strict=True):
+        some = users[start : start + 100]
+        for ours, clean in zip(home.features.read(some), fresh.read(some), strict=True):
             assert ours is not None
             assert clean is not None
             assert ours.core == clean.core

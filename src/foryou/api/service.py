@@ -104,8 +104,7 @@ class Service:
         return await future
 
     def _expose(self, name: str, placement: str, query: Query, answer: Answer) -> None:
-        for item in answer.items:
-            self._parts.metrics.shown.labels(item.source).inc()
+        self._parts.metrics.items_shown(item.source for item in answer.items)
         self._parts.exposures.put(exposure(name, placement, query, answer))
 
     async def similar(self, item_id: str, user_id: str, num_results: int | None) -> schema.Recommended:
@@ -160,11 +159,16 @@ class Service:
         return schema.EventsOut(done.accepted, done.duplicates, rejected, done.event_ids)
 
     async def change_item(self, item_id: str, op: str, body: schema.ItemIn | None) -> schema.Written:
-        """Store a change of an item (op put, patch or delete) and wait a moment until it is visible."""
+        """Store a change of an item (op put, patch or delete) and wait a moment until it is visible.
+
+        Raises NotFound for a patch of an unknown item.
+        """
         check_id("item_id", item_id)
         said = schema.said(body) if body else {}
         if "categories" in said:
             said["categories"] = tuple(said["categories"])
+        if op == "patch":
+            await self.item(item_id)
         change = ItemChange(item_id=item_id, op=op, received_ms=self._parts.clock.now_ms(), **said)
         end = await self._append(Stream.ITEMS, item_record(change))
         partition = partition_of(item_id, self._parts.log.partitions())

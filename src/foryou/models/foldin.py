@@ -61,11 +61,16 @@ class FoldIn:
         return self.settings.unobserved, self.settings.regularisation, self.settings.power
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-        """Fill out [B, C] with user·item."""
+        """Fill out [B, C] with user·item; 0 where `represent` did not come so far."""
+        if batch.user.shape[1] != self.vectors.shape[1]:
+            out[:] = 0
+            return
         kernels.dots(batch.user, self.vectors, item, out)
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with user·item of the user that had not entry l, by the closed form."""
+        if batch.user.shape[1] != self.vectors.shape[1]:
+            return False
         history, _, preference = self._inputs(batch)
         whole = np.empty(item.shape, np.float32)
         self.fill(batch, item, whole)

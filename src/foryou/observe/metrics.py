@@ -1,10 +1,11 @@
 """What does foryou measure? Traces and counts become Prometheus metrics, one set for all processes of a home."""
 
 import os
-from collections.abc import Callable
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from foryou.domain.slate import Trace
 
@@ -15,29 +16,61 @@ PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 class Metrics:
     """The meters of one process."""
 
-    def __init__(self) -> None:
-        self.requests = Counter("foryou_requests_total", "requests by route and status", ["route", "status"])
-        self.latency = Histogram("foryou_request_ms", "time to answer, ms", ["route"], buckets=MS_BUCKETS)
-        self.stage = Histogram("foryou_stage_ms", "time per stage and batch, ms", ["stage"], buckets=MS_BUCKETS)
-        self.batch = Histogram("foryou_batch_queries", "queries per batch", buckets=(1, 2, 4, 8, 16, 32))
-        self.fallbacks = Counter("foryou_fallbacks_total", "stages that failed open or were skipped", ["stage"])
-        self.not_finite = Counter("foryou_scores_not_finite_total", "scores that were NaN or infinite")
-        self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"])
-        self.events = Counter("foryou_events_total", "events by outcome", ["outcome"])
-        self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"])
-        self.folded = Counter("foryou_folded_total", "records folded, by stream", ["stream"])
-        self.fold_lag = Histogram(
-            "foryou_fold_ms", "from durable in the log to visible in the records, ms", buckets=MS_BUCKETS
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.requests = Counter(
+            "foryou_requests_total", "requests by route and status", ["route", "status"], registry=registry
         )
-        self.poison = Counter("foryou_poison_total", "records that could not be read")
-        self.bundle_age = Gauge("foryou_bundle_age_s", "age of the serving bundle, s", multiprocess_mode="mostrecent")
-        self.refused = Gauge("foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max")
+        self.latency = Histogram(
+            "foryou_request_ms", "time to answer, ms", ["route"], buckets=MS_BUCKETS, registry=registry
+        )
+        self.stage = Histogram(
+            "foryou_stage_ms", "time per stage and batch, ms", ["stage"], buckets=MS_BUCKETS, registry=registry
+        )
+        self.batch = Histogram(
+            "foryou_batch_queries", "queries per batch", buckets=(1, 2, 4, 8, 16, 32), registry=registry
+        )
+        self.fallbacks = Counter(
+            "foryou_fallbacks_total", "stages that failed open or were skipped", ["stage"], registry=registry
+        )
+        self.not_finite = Counter(
+            "foryou_scores_not_finite_total", "scores that were NaN or infinite", registry=registry
+        )
+        self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"], registry=registry)
+        self.events = Counter("foryou_events_total", "events by outcome", ["outcome"], registry=registry)
+        self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"], registry=registry)
+        self.folded = Counter("foryou_folded_total", "records folded, by stream", ["stream"], registry=registry)
+        self.fold_lag = Histogram(
+            "foryou_fold_ms",
+            "from durable in the log to visible in the records, ms",
+            buckets=MS_BUCKETS,
+            registry=registry,
+        )
+        self.poison = Counter("foryou_poison_total", "records that could not be read", registry=registry)
+        self.bundle_age = Gauge(
+            "foryou_bundle_age_s", "age of the serving bundle, s", multiprocess_mode="mostrecent", registry=registry
+        )
+        self.refused = Gauge(
+            "foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max", registry=registry
+        )
+        self._stages: dict[str, Histogram] = {}  # finding a child costs more than counting
+        self._sources: dict[str, Counter] = {}
+
+    def items_shown(self, sources: Iterable[str]) -> None:
+        """Count the items of an answer by source."""
+        for source, count in Counts(sources).items():
+            meter = self._sources.get(source)
+            if meter is None:
+                meter = self._sources[source] = self.shown.labels(source)
+            meter.inc(count)
 
     def trace(self, trace: Trace, queries: int) -> None:
         """Count what happened to one batch."""
         self.batch.observe(queries)
         for stage, ms, _ in trace.stages:
-            self.stage.labels(stage).observe(ms)
+            meter = self._stages.get(stage)
+            if meter is None:
+                meter = self._stages[stage] = self.stage.labels(stage)
+            meter.observe(ms)
         for stage in trace.fallbacks:
             self.fallbacks.labels(stage).inc(queries)
         if trace.not_finite:

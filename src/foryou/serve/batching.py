@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from foryou.domain.errors import ForyouError, Unavailable
+from foryou.domain.errors import Unavailable
 from foryou.domain.slate import Answer, Query, Trace
 from foryou.serve.live import Arm
 
@@ -79,7 +79,7 @@ class Batcher(Generic[Ticket]):
             answers, trace = first.arm.pipelines[first.placement].run(
                 [job.query for job in group], min(job.deadline for job in group)
             )
-        except (ForyouError, ArithmeticError, LookupError, ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, this thread must answer the next one
             return [(job.ticket, error) for job in group]
         self._traced(first.arm, first.placement, trace, len(group))
         return [(job.ticket, answer) for job, answer in zip(group, answers, strict=True)]

@@ -123,10 +123,12 @@ class Judge:
     def _verdict(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32], b: int) -> Verdict:
         if not batch.asked[b]:
             return Verdict("unknown_item")
+        inputs, parts = self._ranker.parts(_alone(batch, b), batch.asked[b : b + 1, None])
         c = int(np.argmax(slate.item[b] == batch.asked[b]))
+        if slate.item[b, c] != batch.asked[b]:  # there was no time to look at it
+            return Verdict("not_proposed", inputs=inputs, parts=parts)
         score, shown = float(slate.score[b, c]), best[best >= 0]
         dropped = int(slate.dropped[b, c])
-        inputs, parts = self._ranker.parts(_alone(batch, b), batch.asked[b : b + 1, None])
         kept, sources = slate.kept()[b], tuple(name for name in slate.sources_of(b, c) if name != "asked")
         outcome = "not_proposed" if not sources else "dropped" if dropped else "shown" if c in shown else "outranked"
         return Verdict(

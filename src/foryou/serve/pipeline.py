@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.errors import ForyouError
 from foryou.domain.ports import Ranker, Rule, Source
 from foryou.domain.slate import Answer, Query, QueryBatch, Reason, Shown, Slate, Trace, Verdict
 
@@ -47,7 +46,7 @@ class Run:
             self.trace.fallbacks.append(f"deadline:{name}")
         try:
             yield on_time
-        except (ForyouError, ArithmeticError, LookupError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the stages after it go on
             if essential:
                 raise
             self.trace.fallbacks.append(name)
@@ -76,11 +75,10 @@ class Pipeline:
                 if on_time:
                     source.propose(batch, slate)
         self._apply(run, stages.filters, batch)
+        slate.score[:] = slate.prior  # what counts if ranking fails or has no time
         with run.stage("rank", slate) as on_time:
             if on_time:
                 stages.ranker.score(batch, slate, slate.score)
-            else:
-                slate.score[:] = slate.prior
         run.trace.not_finite += slate.not_finite()
         self._apply(run, stages.adjusters, batch)
         with run.stage("select", slate, essential=True):
@@ -112,14 +110,14 @@ class Pipeline:
         answers = []
         for b, query in enumerate(batch.query):
             degraded = list(dict.fromkeys(run.trace.fallbacks))
-            if not batch.known[b]:
+            if query.user_id and not batch.known[b]:
                 degraded.append("unknown_user")
             if query.anchor and not batch.anchor[b]:
                 degraded.append("unknown_item")
             places = best[b, best[b] >= 0]
             items, scores = slate.item[b, places].tolist(), slate.score[b, places].tolist()
             chances = slate.propensity[b, places].tolist()
-            why = reasons[b] or [_UNEXPLAINED] * len(places)
+            why = (reasons[b] if query.explain else []) or [_UNEXPLAINED] * len(places)
             shown = [
                 Shown(
                     catalog.id_of(item), catalog.title_of(item), score, slate.source_of(b, c), chance, reason,

@@ -17,7 +17,8 @@ class Unavailable:
         """Drop items that may not be shown now."""
         catalog = batch.view.catalog
         expires = catalog.expires_ms[slate.item]
-        over = (expires > 0) & (expires <= batch.query[0].now_ms)
+        now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
+        over = (expires > 0) & (expires <= now)
         slate.drop(~catalog.available[slate.item] | over, self.name)
 
 

@@ -21,6 +21,8 @@ class Collaborative:
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best items by user·item; nothing for users without a vector."""
+        if not batch.user.size:  # `represent` failed
+            return
         item, prior = self._index.search(batch.user, self.places)
         item[~batch.user.any(axis=1)] = 0
         slate.propose(self.name, item, prior)

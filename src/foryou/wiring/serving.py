@@ -51,10 +51,14 @@ def service(home: Home, metrics: Metrics, alive: Callable[[], bool] = lambda: Tr
         lengths={name: placement.length for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
-    made = Service(parts, on_close=stop.set)
     thread = threading.Thread(target=_keep_fresh, args=(parts, stop, config.serve.refresh_ms, alive), daemon=True)
     thread.start()
-    return made
+
+    def end() -> None:
+        stop.set()
+        thread.join()
+
+    return Service(parts, on_close=end)
 
 
 def _keep_fresh(parts: Parts, stop: threading.Event, every_ms: int, alive: Callable[[], bool]) -> None:

@@ -41,7 +41,7 @@ async def similar(request: Request) -> ASGIApp:
     """Give items like this one, without those that the user has seen."""
     ask = converted(query_of(request), schema.Ask)
     answer = await service_of(request).similar(path_id(request, "item_id"), ask.user_id, ask.num_results)
-    return reply(answer, _caching(ask))
+    return reply(answer, PRIVATE if answer.degraded else _caching(ask))
 
 
 @get("/v1/trending", opt=operation(schema.Trending, query=TRENDING))
@@ -77,7 +77,8 @@ def short_ask(said: dict[str, str]) -> schema.Ask:
 
 
 async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:
-    return reply(await service_of(request).recommend(ask), _caching(ask))
+    answer = await service_of(request).recommend(ask)
+    return reply(answer, PRIVATE if answer.degraded else _caching(ask))  # what is missing now may be there in a second
 
 
 def _caching(ask: schema.Ask) -> tuple[bytes, bytes]:

@@ -1,0 +1,373 @@
+"""Does every query get its answer: the right items, alone as in a batch, and something when parts of the way fail?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import worlds
+from worlds import NOW_MS, Shop, did, genre_of, ids, query, shown
+
+from foryou.config import Placement
+from foryou.domain.errors import Unavailable
+from foryou.domain.event import Action
+from foryou.domain.slate import Answer, Query, QueryBatch, Slate
+from foryou.serve import pipeline as module
+from foryou.serve.pipeline import Pipeline, Stages
+
+HOME = Placement()
+BROKEN = (Unavailable("the disk is gone"), ValueError("shapes"), KeyError("name"), ZeroDivisionError(), RuntimeError())
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Give a shop with a war lover, one who likes love and space, and one with a single action."""
+    made = Shop()
+    made.feed(
+        *(did("ann", f"war-{n}", n) for n in (1, 2, 3)),
+        did("bob", "love-1", 9), did("bob", "space-2", 8), did("bob", "crime-1", 7, Action.DISLIKE),
+        did("cem", "crime-7", 1, Action.VIEW),
+    )  # fmt: skip
+    return made
+
+
+@dataclass
+class Broken:
+    """A stage of any kind that raises."""
+
+    name: str
+    error: Exception
+    essential: bool = False
+    places: int = 5
+
+    def __call__(self, *_: object) -> Any:
+        raise self.error
+
+    propose = apply = score = represent = __call__
+
+
+def with_stages(shop: Shop, **changed: object) -> Pipeline:
+    return Pipeline(replace(shop.pipeline.stages, **changed), "v1")
+
+
+def broken_stage(stages: Stages, name: str, error: Exception) -> Stages:
+    """Give the stages with the one of this name raising."""
+    changed: dict[str, object] = {}
+    for group in ("sources", "filters", "adjusters"):
+        one_by_one = getattr(stages, group)
+        changed[group] = tuple(
+            Broken(one.name, error, getattr(one, "essential", False), getattr(one, "places", 0))
+            if one.name == name else one
+            for one in one_by_one
+        )  # fmt: skip
+    if name == "rank":
+        changed["ranker"] = Broken(name, error)
+    if name in ("hydrate", "represent", "explain"):
+        changed[name] = Broken(name, error)
+    return replace(stages, **changed)
+
+
+def test_who_likes_one_genre_gets_the_rest_of_it(shop: Shop) -> None:
+    answer = shop.ask("ann", 10)
+    assert {genre_of(item) for item in shown(answer)} == {"war"}
+    assert answer.degraded == ()
+    assert (answer.bundle, answer.offset) == ("v1", 2)
+    assert [item.score for item in answer.items] == sorted((item.score for item in answer.items), reverse=True)
+    assert all(item.title == item.item_id.replace("-", " ").title() for item in answer.items)
+
+
+def test_one_action_is_enough_for_collaborative_answers_at_once(shop: Shop) -> None:
+    answer = shop.ask("cem", 10)
+    assert {genre_of(item) for item in shown(answer)} == {"crime"}
+    assert all({"collaborative", "item_to_item"} <= set(item.found_by) for item in answer.items)
+
+
+def test_somebody_unknown_gets_what_trends_and_what_is_popular() -> None:
+    empty = Shop(model=worlds.bundle(trending=1.0))
+    answer = empty.ask("nobody", 8)
+    assert shown(answer) == [item.item_id for item in worlds.films()[:8]]
+    assert {(item.source, item.reason.code) for item in answer.items} == {("popular", "popular")}
+    assert answer.degraded == ("unknown_user",)
+    empty.feed(*(did(f"fan-{n}", "crime-15", n + 1, Action.PURCHASE) for n in range(20)))
+    hot = empty.ask("nobody", 8).items[0]
+    assert (hot.item_id, hot.reason.code, hot.reason.text) == ("crime-15", "trending", "Trending now")
+
+
+def test_what_a_user_acted_on_is_never_shown_again() -> None:
+    shop = Shop(HOME)
+    acted = {f"u{n}": [film.item_id for film in worlds.films()[n : n + 3 * n + 1]] for n in range(12)}
+    actions = (Action.LIKE, Action.DISLIKE, Action.VIEW, Action.HIDE, Action.ADD_TO_CART)
+    shop.feed(*(
+        did(user, item_id, place + 1, actions[place % 5])
+        for user, item_ids in acted.items() for place, item_id in enumerate(item_ids)
+    ))  # fmt: skip
+    for seed in range(5):
+        answers, trace = shop.run(*(query(user, 20, seed) for user in acted))
+        for user, answer in zip(acted, answers, strict=True):
+            assert not set(shown(answer)) & set(acted[user])
+            assert len(shown(answer)) == len(set(shown(answer))) == 20
+        assert trace.dropped["seen"] > 0
+
+
+def test_what_the_caller_excludes_is_not_shown(shop: Shop) -> None:
+    first = shown(shop.ask("ann", 5))
+    assert shown(shop.ask("ann", 5, exclude=(first[0], first[2], "unknown"))) == [
+        first[1], *first[3:], *shown(shop.ask("ann", 7))[5:]
+    ]  # fmt: skip
+
+
+def test_an_answer_that_runs_out_of_items_says_so(shop: Shop) -> None:
+    answer = shop.ask("ann", 100)
+    assert len(answer.items) == 57
+    assert answer.degraded == ("short_answer",)
+
+
+def test_a_request_for_nothing_is_answered_with_nothing(shop: Shop) -> None:
+    assert shop.ask("ann", 0).items == []
+
+
+def test_a_query_gets_the_same_answer_alone_in_a_batch_and_in_any_order(shop: Shop) -> None:
+    shop.pipeline = shop.made(HOME)
+    queries = [
+        query(user, k, seed, explain=explain)
+        for seed, (user, k, explain) in enumerate(
+            [("ann", 10, True), ("bob", 3, True), ("nobody", 20, False), ("cem", 7, True), ("ann", 1, True)]
+        )
+    ] + [query("bob", 10, 9, anchor="war-5"), query("cem", 10, 9, asked="love-3"), query("ann", 0)]
+    alone = [comparable(shop.run(one)[0][0]) for one in queries]
+    for order in (range(8), range(7, -1, -1), np.random.default_rng(1).permutation(8)):
+        answers, _ = shop.run(*(queries[place] for place in order))
+        for place, answer in zip(order, answers, strict=True):
+            assert comparable(answer) == alone[place]
+
+
+def comparable(answer: Answer) -> tuple[object, ...]:
+    return answer.items, answer.degraded, answer.offset, answer.verdict
+
+
+def test_a_batch_of_queries_at_different_times_treats_each_at_its_own(shop: Shop) -> None:
+    shop.change("war-4", expires_ms=NOW_MS + 10)
+    before, after = query("ann", 15, now_ms=NOW_MS), query("ann", 15, now_ms=NOW_MS + 10)
+    alone = [shown(shop.run(one)[0][0]) for one in (before, after)]
+    assert ["war-4" in items for items in alone] == [True, False]
+    assert ids(shop.run(before, after)[0]) == alone
+    assert ids(shop.run(after, before)[0]) == alone[::-1]
+
+
+def test_another_seed_changes_nothing_but_the_exploration(shop: Shop) -> None:
+    assert shown(shop.ask("ann", 10, seed=1)) == shown(shop.ask("ann", 10, seed=2))
+    shop.pipeline = shop.made(HOME)
+    lists = {tuple(shown(shop.ask("ann", 10, seed=seed))) for seed in range(30)}
+    assert len(lists) > 5
+    assert len({items[:9] for items in lists}) == 1
+
+
+STAGES = ("hydrate", "represent", "collaborative", "item_to_item", "popular", "seen", "rank", "explain",
+          "category_cap", "exploration")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_a_stage_that_raises_is_left_out_and_named(shop: Shop, name: str, error: Exception) -> None:
+    shop.change("war-9", status="sold out")
+    shop.pipeline = Pipeline(broken_stage(shop.made(HOME).stages, name, error), "v1")
+    answers, trace = shop.run(query("ann", 10), query("bob", 10), query("nobody", 10))
+    for answer in answers:
+        assert name in answer.degraded
+        assert len(answer.items) == 10 or (name, answer.offset) == ("popular", -1)  # nobody else knows strangers
+        assert "war-9" not in shown(answer)
+        assert np.isfinite([item.score for item in answer.items]).all()
+    assert name in trace.fallbacks
+    assert trace.errors == [f"{name}: {error!r}"]
+    assert name in [stage for stage, _, _ in trace.stages]
+
+
+def test_without_user_vectors_the_other_inputs_still_rank(shop: Shop) -> None:
+    shop.pipeline = Pipeline(broken_stage(shop.pipeline.stages, "represent", ValueError()), "v1")
+    blind = Shop(model=worlds.bundle(collaborative=0.0))
+    blind.feed(*(did("ann", f"war-{n}", n) for n in (1, 2, 3)))
+    found, expected = shop.ask("ann", 10, asked="love-2"), blind.ask("ann", 10, asked="love-2")
+    assert shown(found) == shown(expected)
+    assert {genre_of(item) for item in shown(found)} == {"war"}
+    assert found.verdict
+    assert found.verdict.inputs["collaborative"] == 0
+    assert all("collaborative" not in item.found_by for item in found.items)
+
+
+def test_when_ranking_fails_the_priors_of_the_sources_decide(shop: Shop) -> None:
+    placement = Placement(collaborative=30, item_to_item=0, popular=0, category_cap=0, explore_share=0.0)
+    shop.pipeline = Pipeline(broken_stage(shop.made(placement).stages, "rank", ValueError()), "v1")
+    answer = shop.ask("ann", 10)
+    assert {genre_of(item) for item in shown(answer)} == {"war"}
+    assert answer.items[0].score > answer.items[9].score > 0
+
+
+def test_when_the_store_does_not_answer_everybody_is_a_stranger(shop: Shop) -> None:
+    shop.pipeline = Pipeline(broken_stage(shop.pipeline.stages, "hydrate", Unavailable("gone")), "v1")
+    answer = shop.ask("ann", 5)
+    assert answer.degraded == ("hydrate", "unknown_user")
+    assert shown(answer) == shown(shop.ask("nobody", 5))
+
+
+def test_what_is_unavailable_is_not_shown_even_when_everything_else_fails(shop: Shop) -> None:
+    for item_id in ("war-1", "war-4", "love-1"):
+        shop.change(item_id, status="sold out")
+    stages = shop.made(HOME).stages
+    for name in (*(name for name in STAGES if name not in ("popular", "hydrate")), "hydrate"):
+        stages = broken_stage(stages, name, ValueError(name))
+    shop.pipeline = Pipeline(stages, "v1")
+    answer = shop.ask("ann", 60)
+    assert not set(shown(answer)) & {"war-1", "war-4", "love-1"}
+    assert len(answer.items) == 57
+    assert set(STAGES) - {"popular"} <= set(answer.degraded)
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_when_nobody_can_say_what_is_available_nothing_is_shown(shop: Shop, error: Exception) -> None:
+    shop.pipeline = Pipeline(broken_stage(shop.pipeline.stages, "unavailable", error), "v1")
+    with pytest.raises(type(error)):
+        shop.ask("ann")
+
+
+def test_an_answer_after_a_failed_one_is_as_if_nothing_had_happened(shop: Shop) -> None:
+    before = shop.ask("ann")
+    stages = shop.pipeline.stages
+    shop.pipeline.stages = broken_stage(stages, "unavailable", ValueError())
+    with pytest.raises(ValueError):
+        shop.ask("ann")
+    shop.pipeline.stages = stages
+    assert shop.ask("ann").items == before.items
+
+
+def test_scores_that_are_not_finite_are_not_shown_and_are_counted(shop: Shop) -> None:
+    class Odd:
+        def score(self, batch: QueryBatch, slate: Slate, out: np.ndarray) -> None:  # noqa: ARG002
+            out[:] = np.where(slate.item % 4 == 1, np.nan, np.where(slate.item % 4 == 2, np.inf, slate.item))
+
+    shop.pipeline = with_stages(shop, ranker=Odd())
+    answer, trace = shop.run(query("nobody", 60))
+    assert {genre_of(item) for item in shown(answer[0])} == {"space", "crime"}
+    assert trace.not_finite == 30
+
+
+class FakeTime(SimpleNamespace):
+    """A perf_counter that stands still until a stage moves it."""
+
+    now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@dataclass
+class Slow:
+    """A source after which `seconds` have passed."""
+
+    source: Any
+    clock: FakeTime
+    seconds: float
+    name: str = field(init=False)
+    places: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name, self.places = self.source.name, self.source.places
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        self.source.propose(batch, slate)
+        self.clock.now += self.seconds
+
+
+def slow(shop: Shop, monkeypatch: pytest.MonkeyPatch, name: str) -> Callable[[Query], Answer]:
+    """Give a way to ask with 10 ms of time where this source takes 20."""
+    clock = FakeTime()
+    monkeypatch.setattr(module, "time", clock)
+    stages = shop.made(HOME).stages
+    sources = tuple(Slow(one, clock, 0.02 * (one.name == name)) for one in stages.sources)
+    shop.pipeline = Pipeline(replace(stages, sources=sources), "v1")
+
+    def ask(one: Query) -> Answer:
+        clock.now = 100.0
+        return shop.run(one, deadline=100.01)[0][0]
+
+    return ask
+
+
+def test_within_its_time_an_answer_lacks_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert slow(shop, monkeypatch, "none")(query("ann")).degraded == ()
+
+
+def test_once_the_time_is_over_optional_stages_are_skipped_and_declared(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.change("war-4", status="deleted")
+    answer = slow(shop, monkeypatch, "item_to_item")(query("ann", 10))
+    late = ("popular", "asked", "seen", "rank", "category_cap", "exploration", "explain")
+    assert answer.degraded == tuple(f"deadline:{name}" for name in late)
+    assert len(answer.items) == 10
+    assert "war-4" not in shown(answer)
+    assert {item.reason.code for item in answer.items} == {"unexplained"}
+    assert {item.source for item in answer.items} == {"collaborative"}, "the priors decide"
+
+
+def test_with_no_time_at_all_the_answer_is_empty_and_says_why(shop: Shop) -> None:
+    answer = shop.run(query("ann", 10, asked="war-5"), deadline=0.0)[0][0]
+    assert answer.items == []
+    assert {"deadline:represent", "deadline:popular", "deadline:rank", "short_answer"} <= set(answer.degraded)
+    assert answer.verdict
+    assert answer.verdict.outcome == "not_proposed"
+    assert answer.verdict.inputs["collaborative"] == 0
+
+
+def test_the_verdict_is_about_the_item_that_was_asked_for_even_when_it_was_not_looked_at(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = slow(shop, monkeypatch, "collaborative")(query("ann", 10, asked="love-14"))
+    assert "deadline:asked" in answer.degraded
+    assert answer.verdict
+    assert answer.verdict.proposed_by in ((), ("collaborative",))
+    assert answer.verdict.outcome in ("not_proposed", "outranked")
+    assert answer.verdict.score == 0 or answer.verdict.proposed_by
+
+
+def test_the_trace_has_every_stage_in_order_with_the_candidates_kept(shop: Shop) -> None:
+    shop.pipeline = shop.made(HOME)
+    _, trace = shop.run(query("ann"))
+    names = [name for name, _, _ in trace.stages]
+    assert names == [
+        "hydrate", "represent", "collaborative", "item_to_item", "popular", "asked", "unavailable", "seen", "rank",
+        "category_cap", "exploration", "select", "explain",
+    ]  # fmt: skip
+    kept = {name: count for name, _, count in trace.stages}
+    assert (kept["represent"], kept["collaborative"], kept["asked"], kept["seen"]) == (0, 60, 60, 57)
+    assert all(ms >= 0 for _, ms, _ in trace.stages)
+
+
+def test_similar_items_are_those_that_go_with_the_item_of_the_page() -> None:
+    page = Placement(collaborative=0, item_to_item=0, similar=20, popular=10, category_cap=0, explore_share=0.0)
+    shop = Shop(page)
+    shop.feed(did("ann", "space-4", 3))
+    answer = shop.ask("ann", 12, anchor="space-9")
+    assert {genre_of(item) for item in shown(answer)} == {"space"}
+    assert not {"space-9", "space-4"} & set(shown(answer))
+    strongest = np.argsort(-worlds.links()[shop.catalog.number("space-9")])[:13] - 1
+    expected = [worlds.films()[place].item_id for place in strongest.tolist()]
+    assert shown(answer) == [item for item in expected if item != "space-4"]
+    reason = answer.items[0].reason
+    assert (reason.code, reason.text, reason.because) == ("similar", "Goes with Space 9", ("space-9",))
+
+
+def test_a_page_of_an_unknown_item_shows_what_is_popular_and_says_so() -> None:
+    page = Placement(collaborative=0, item_to_item=0, similar=20, popular=10, category_cap=0, explore_share=0.0)
+    answer = Shop(page).ask("ann", 5, anchor="no-such-thing")
+    assert answer.degraded == ("unknown_user", "unknown_item")
+    assert shown(answer) == [film.item_id for film in worlds.films()[:5]]
+    assert answer.items[0].reason.code == "popular"
+
+
+def test_an_item_that_came_after_the_training_is_shown_when_it_trends() -> None:
+    shop = Shop(model=worlds.bundle(trending=1.0))
+    shop.change("new-1", title="Brand New", categories=("war",))
+    shop.feed(*(did(f"fan-{n}", "new-1", n + 1) for n in range(30)))
+    assert shop.ask("nobody", 3).items[0].title == "Brand New"
