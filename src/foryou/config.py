@@ -38,6 +38,9 @@ class Serve(Group, frozen=True):
     exposure_queue: Annotated[
         int, Meta(ge=1, description="answers that may wait to be logged; more are dropped and counted")
     ] = 10_000
+    supervisor_pid: Annotated[
+        int, Meta(ge=0, description="process that a child dies with; `serve` sets it, 0 = none")
+    ] = 0
     clock_offset_ms: Annotated[int, Meta(description="ms added to the wall clock; `serve --clock log` sets it")] = 0
 
 

@@ -63,6 +63,7 @@ def test_a_bundle_is_loaded_as_it_was_published(models: ModelStore, models_backe
         loaded = client.load("v1")
         assert len(loaded.manifest.checksums) == len(ARRAYS_OF_ALL_KINDS) + 1
         assert msgspec.structs.replace(loaded.manifest, checksums={}) == published.manifest
+        assert set(loaded.files) == {"index.faiss"}
         assert loaded.files["index.faiss"].read_bytes() == index.read_bytes()
         assert set(loaded.arrays) == set(ARRAYS_OF_ALL_KINDS)
         for name, array in ARRAYS_OF_ALL_KINDS.items():

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog, ItemChange
-from foryou.domain.errors import ForyouError
-from foryou.domain.log import Stream
+from foryou.domain.errors import ForyouError, Refused
+from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
 from foryou.domain.records import Trending
 from foryou.domain.release import MAIN, Release, Shares, version_for
@@ -48,8 +48,7 @@ class Live:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._arms: dict[str, Arm] = {}
-        self._release = Release(0, {MAIN: ((UNTRAINED, 1.0),)})
+        self._serving: tuple[Release, dict[str, Arm]] = (Release(0, {MAIN: ((UNTRAINED, 1.0),)}), {})  # swapped whole
         self._lock = threading.Lock()
         self._now_ms: int | None = None
         self.refused: dict[str, str] = {}  # version -> why it does not serve
@@ -57,16 +56,17 @@ class Live:
     @property
     def release(self) -> Release:
         """Give the release in force."""
-        return self._release
+        return self._serving[0]
 
     def arms(self) -> list[Arm]:
         """Give the arms that serve."""
-        return list(self._arms.values())
+        return list(self._serving[1].values())
 
     def arm_for(self, user_id: str, family: str = MAIN) -> Arm:
         """Give the arm that answers this user."""
-        shares = self._release.families.get(family) or next(iter(self._release.families.values()))
-        return self._arms[version_for(user_id, shares, family)]
+        release, arms = self._serving
+        shares = release.families.get(family) or next(iter(release.families.values()))
+        return arms[version_for(user_id, shares, family)]
 
     def refresh(self, now_ms: int | None = None) -> None:
         """Take up a new release, new items and new trends; called every fraction of a second by one thread.
@@ -77,15 +77,16 @@ class Live:
             self._now_ms = now_ms
             self._take_up_release()
             trending = self._means.features.trending()
-            for arm in self._arms.values():
+            for arm in self.arms():
                 arm.view = self._look(self._followed(arm.view.catalog), trending)
 
     def _look(self, catalog: Catalog, trending: Trending) -> View:
         return self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
 
     def _take_up_release(self) -> None:
-        wanted = self._means.models.release() or self._release
-        if wanted.generation == self._release.generation and self._arms:
+        release, held = self._serving
+        wanted = self._means.models.release() or release
+        if wanted.generation == release.generation and held:
             return
         arms: dict[str, Arm] = {}
         families: dict[str, Shares] = {}
@@ -95,25 +96,25 @@ class Live:
                 total = sum(share for _, share in usable)
                 families[family] = tuple((version, share / total) for version, share in usable)
         if not families:
-            if self._arms:
+            if held:
                 return  # the old release goes on serving; `refused` says why
             arms[UNTRAINED] = self._started(self._means.untrained(), catalogs.EMPTY)
             families = {MAIN: ((UNTRAINED, 1.0),)}
-        self._arms = arms
-        self._release = Release(wanted.generation, families, wanted.created_ms, wanted.reason)
+        self._serving = Release(wanted.generation, families, wanted.created_ms, wanted.reason), arms
 
     def _usable(self, version: str, arms: dict[str, Arm]) -> bool:
         """Say whether the version can serve, and put its arm, warm, into `arms`."""
-        if version in self._arms:
-            arms[version] = self._arms[version]
+        _, held = self._serving
+        if version in held:
+            arms[version] = held[version]
         elif version == UNTRAINED:
             arms[version] = self._started(self._means.untrained(), catalogs.EMPTY)
         else:
             try:
                 bundle = self._means.models.load(version)
                 arms[version] = self._started(bundle, self._means.models.load_catalog(bundle.manifest.catalog))
-            except ForyouError as error:
-                self.refused[version] = str(error)
+            except (ForyouError, LookupError) as error:  # LookupError: an array or a setting is missing
+                self.refused[version] = str(error) if isinstance(error, ForyouError) else f"incomplete: {error!r}"
                 return False
         return True
 
@@ -132,6 +133,12 @@ class Live:
                 entries = log.read(Stream.ITEMS, partition, position.get(partition, -1), READ_LIMIT)
                 if not entries:
                     break
-                changes += [self._means.decode_item(entry.record.body) for entry in entries]
+                changes += [change for entry in entries if (change := self._decoded(entry))]
                 position[partition] = entries[-1].offset
         return catalog.extended(changes, position) if changes else catalog
+
+    def _decoded(self, entry: Entry) -> ItemChange | None:
+        try:
+            return self._means.decode_item(entry.record.body)
+        except Refused:
+            return None  # the worker passes over it, too, and says so

@@ -43,6 +43,11 @@ class Models:
 
 
 def _models(bundle: ModelBundle) -> Models:
+    if bundle.manifest.schema != fingerprint(FEATURES):  # first of all: an older bundle may lack what is read below
+        raise Refused(
+            f"Bundle {bundle.manifest.version} was trained for inputs {bundle.manifest.schema}, this release has "
+            f"{fingerprint(FEATURES)}; train again with `foryou train`"
+        )
     arrays: Mapping[str, Any] = bundle.arrays
     settings = bundle.manifest.settings
     fold_in = FoldIn(arrays["vectors"], arrays["spectrum"], FoldInSettings(
@@ -64,11 +69,6 @@ def _models(bundle: ModelBundle) -> Models:
         )
     }
     schema = FeatureSchema(tuple(named[name] for name in FEATURES))
-    if bundle.manifest.schema != schema.fingerprint:
-        raise Refused(
-            f"Bundle {bundle.manifest.version} was trained for inputs {bundle.manifest.schema}, this release has "
-            f"{schema.fingerprint}; train again with `foryou train`"
-        )
     weights = np.array([settings[f"blend.{name}"] for name in FEATURES], np.float32)
     return Models(fold_in, item_item, popularity, _index(bundle), schema.features, weights)
 

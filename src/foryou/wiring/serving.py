@@ -35,11 +35,15 @@ def application() -> Litestar:
     """Give the ASGI application of one API process; configured by the environment that `serve` has set."""
     config = configuration.load()
     metrics = Metrics()
-    parent = os.getppid()
-    return rest.app(lambda: service(open_home(config), metrics, lambda: os.getppid() == parent), metrics, exposition())
+    return rest.app(lambda: service(open_home(config), metrics), metrics, exposition())
 
 
-def service(home: Home, metrics: Metrics, alive: Callable[[], bool] = lambda: True) -> Service:
+def orphaned(config: Config) -> bool:
+    """Say whether the supervisor of this process has gone, so that nobody would ever stop it."""
+    return config.serve.supervisor_pid not in (0, os.getppid())
+
+
+def service(home: Home, metrics: Metrics) -> Service:
     """Give the service of a home, its pipelines warm and kept fresh by a thread of its own."""
     config = home.config
     live = home.live()
@@ -51,7 +55,7 @@ def service(home: Home, metrics: Metrics, alive: Callable[[], bool] = lambda: Tr
         lengths={name: placement.length for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
-    thread = threading.Thread(target=_keep_fresh, args=(parts, stop, config.serve.refresh_ms, alive), daemon=True)
+    thread = threading.Thread(target=_keep_fresh, args=(parts, stop, config), daemon=True)
     thread.start()
 
     def end() -> None:
@@ -61,11 +65,11 @@ def service(home: Home, metrics: Metrics, alive: Callable[[], bool] = lambda: Tr
     return Service(parts, on_close=end)
 
 
-def _keep_fresh(parts: Parts, stop: threading.Event, every_ms: int, alive: Callable[[], bool]) -> None:
+def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
     logged = dropped = 0
-    while not stop.wait(every_ms / 1e3):
-        if not alive():
-            os.kill(os.getpid(), signal.SIGKILL)  # the supervisor was killed: nobody would ever stop this process
+    while not stop.wait(config.serve.refresh_ms / 1e3):
+        if orphaned(config):
+            os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
         try:
             parts.live.refresh()
         except ForyouError as error:
@@ -142,6 +146,7 @@ class Supervisor:
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM. Raises Unavailable if the port is taken."""
         serve = self._config.serve
+        os.environ[f"{configuration.PREFIX}SERVE__SUPERVISOR_PID"] = str(os.getpid())
         watch = threading.Thread(target=self._watch_stream, daemon=True)
         watch.start()
         server = granian.Granian(
@@ -203,8 +208,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    parent = os.getppid()
-    stream(config, lambda: stop.is_set() or os.getppid() != parent)
+    stream(config, lambda: stop.is_set() or orphaned(config))
 
 
 if __name__ == "__main__":
