@@ -166,6 +166,31 @@ def gather(column: F32, item: I32, out: F32) -> None:
             out[b, c] = column[item[b, c]] if item[b, c] < column.shape[0] else np.float32(0.0)
 
 
+@njit(cache=True, nogil=True)
+def gather_rows(rows: F32, item: I32, out: F32) -> None:
+    """Fill out [B, C] with rows [B, N+1] at item [B, C]; an item without a place gets 0."""
+    for b in range(item.shape[0]):
+        for c in range(item.shape[1]):
+            out[b, c] = rows[b, item[b, c]] if item[b, c] < rows.shape[1] else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
+def largest(fall: F32, entry: I32, value: F32) -> None:
+    """Fill entry and value [B, C, n] with the n largest of fall [B, L, C] along L, largest first, early ones first."""
+    for b in range(fall.shape[0]):
+        for c in range(fall.shape[2]):
+            for j in range(entry.shape[2]):
+                entry[b, c, j], value[b, c, j] = -1, -np.inf
+            for h in range(fall.shape[1]):
+                at = entry.shape[2]
+                while at > 0 and fall[b, h, c] > value[b, c, at - 1]:
+                    at -= 1
+                for j in range(entry.shape[2] - 1, at, -1):
+                    entry[b, c, j], value[b, c, j] = entry[b, c, j - 1], value[b, c, j - 1]
+                if at < entry.shape[2]:
+                    entry[b, c, at], value[b, c, at] = h, fall[b, h, c]
+
+
 @njit(cache=True, nogil=True, fastmath=SUMS)
 def add_rows(rows: F32, history: I32, weight: F32, out: F32) -> None:
     """Fill out [B, N+1] with the sum over history [B, L] of weight [B, L] times rows [N+1, N+1] at the item."""
@@ -264,33 +289,72 @@ def member(hash32: NDArray[np.uint32], item: I32, seen: NDArray[np.uint32], seen
 
 
 @njit(cache=True, nogil=True)
-def beyond_cap(item: I32, score: F32, kept: Bool, group: I32, cap: int, k: I32) -> Bool:
+def beyond_cap(item: I32, score: F32, dropped: NDArray[np.uint8], group: I32, cap: int, k: I32) -> Bool:
     """Say which candidates stand behind `cap` better ones of their group [B, C] on the way to k[b] items.
 
-    Group 0 is no group and never capped. Greedy by score, so the answer is the best list that keeps the cap.
+    Group 0 is no group and never capped. Greedy by score, so the answer is the best list that keeps the cap: once a
+    group has its `cap` items and the list is not full, all others of the group are beyond.
     """
     over = np.zeros(item.shape, np.bool_)
+    free = np.zeros((1, item.shape[1]), np.int16)
+    many = np.empty(1, np.int32)
     for b in range(item.shape[0]):
-        taken = np.zeros(item.shape[1], np.bool_)
-        counts = {np.int32(-1): 0}
-        for _ in range(k[b]):
-            best = -1
-            for c in range(item.shape[1]):
-                if kept[b, c] and not taken[c] and not over[b, c] and np.isfinite(score[b, c]) and (
-                    best < 0 or _before(score[b, c], item[b, c], score[b, best], item[b, best])
-                ):  # fmt: skip
-                    best = c
-            if best < 0:
+        many[0] = min(item.shape[1], 4 * k[b])
+        while True:
+            best = top(item[b : b + 1], score[b : b + 1], dropped[b : b + 1], free, many)[0]
+            full, listed = _walk(best, group[b], cap, k[b])
+            if listed >= k[b] or many[0] == item.shape[1]:
                 break
-            taken[best] = True
-            name = group[b, best]
-            if name == 0:
-                continue
-            counts[name] = counts.get(name, 0) + 1
-            if counts[name] == cap:
-                for c in range(item.shape[1]):
-                    over[b, c] |= kept[b, c] and group[b, c] == name and not taken[c]
+            many[0] = item.shape[1]  # the best 4k were of too few groups: look at all
+        for c in range(item.shape[1]):
+            over[b, c] = item[b, c] > 0 and dropped[b, c] == 0 and _contains(full, group[b, c])
+        listed = 0
+        counts = np.zeros(len(full), np.int32)
+        for c in best:  # those that were listed stay
+            if c < 0 or listed >= k[b]:
+                break
+            place = _place(full, group[b, c])
+            if place < 0 or counts[place] < cap:
+                over[b, c] = False
+                listed += 1
+            if place >= 0:
+                counts[place] += 1
     return over
+
+
+@njit(cache=True, nogil=True)
+def _walk(best: I32, group: I32, cap: int, k: int) -> tuple[I32, int]:
+    """Walk down the best places until k are listed; gives the groups that became full on the way, and how many."""
+    names, counts = np.zeros(len(best), np.int32), np.zeros(len(best), np.int32)
+    known, listed = 0, 0
+    for c in best:
+        if c < 0 or listed >= k:
+            break
+        if group[c] == 0:
+            listed += 1
+            continue
+        place = _place(names[:known], group[c])
+        if place < 0:
+            place = known
+            names[place] = group[c]
+            known += 1
+        if counts[place] < cap:
+            counts[place] += 1
+            listed += 1
+    return names[:known][counts[:known] >= cap], listed
+
+
+@njit(cache=True, nogil=True)
+def _place(names: I32, name: int) -> int:
+    for place in range(len(names)):
+        if names[place] == name:
+            return place
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _contains(names: I32, name: int) -> bool:
+    return _place(names, name) >= 0
 
 
 @njit(cache=True, nogil=True)

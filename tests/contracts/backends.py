@@ -10,6 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import obstore
+from obstore.store import from_url
+
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -55,3 +58,12 @@ class Backend:
     def open(self) -> Any:
         """Open one more client; the caller closes it."""
         return PORTS[self.port][self.name](self.place, self.clock)
+
+
+def rewrite(place: Path, name: str, edit: Callable[[bytes], bytes]) -> str:
+    """Change the bytes of the one stored object whose name ends like this; gives its whole name."""
+    store = from_url(model_url(place))
+    names = [meta["path"] for some in obstore.list(store) for meta in some if meta["path"].endswith(name)]
+    assert len(names) == 1
+    obstore.put(store, names[0], edit(obstore.get(store, names[0]).bytes().to_bytes()))
+    return names[0]

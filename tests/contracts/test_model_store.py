@@ -8,10 +8,8 @@ import msgspec
 import numpy as np
 import obstore
 import pytest
-import racers
-from backends import Backend, model_url
+from backends import Backend, model_url, rewrite
 from obstore.store import from_url
-from racers import Course
 
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
 from foryou.domain.catalog import ARRAYS, Catalog, Item, ItemChange, build
@@ -38,15 +36,6 @@ def bundle(version: str, created_ms: int = 1, **arrays: np.ndarray) -> ModelBund
         settings={"decay": 0.5}, gate=Gate("pass", "better", {"ndcg": 0.1}), report={"auc": 0.9},
     )  # fmt: skip
     return ModelBundle(manifest, arrays or {"factors": np.arange(100, dtype=np.float32)})
-
-
-def rewrite(place: Path, name: str, edit: Callable[[bytes], bytes]) -> str:
-    """Change the bytes of the one stored object whose name ends like this; gives its whole name."""
-    store = from_url(model_url(place))
-    names = [meta["path"] for some in obstore.list(store) for meta in some if meta["path"].endswith(name)]
-    assert len(names) == 1
-    obstore.put(store, names[0], edit(obstore.get(store, names[0]).bytes().to_bytes()))
-    return names[0]
 
 
 def small_catalog(version: str = "c1", title: str = "Ä") -> Catalog:
@@ -268,75 +257,6 @@ def test_a_damaged_catalog_is_refused(models: ModelStore, models_backend: Backen
     rewrite(tmp_path, "ids.npy", lambda body: body[:-1])
     with pytest.raises(Refused, match=r"ids\.npy is damaged"):
         models_backend.open().load_catalog("c1")
-
-
-def test_before_the_first_promotion_no_release_is_in_force(models: ModelStore) -> None:
-    assert models.release() is None
-    assert models.releases() == []
-
-
-def test_a_release_replaces_the_one_before_and_a_roll_back_is_one_more(models: ModelStore) -> None:
-    first = Release(1, {"main": (("v1", 1.0),)}, 10, "first")
-    second = Release(2, {"main": (("v1", 0.5), ("v2", 0.5)), "content": (("c", 1.0),)}, 20, "half")
-    back = Release(3, first.families, 30, "back")
-    for expected, release in enumerate((first, second, back)):
-        models.replace_release(release, expected)
-        assert models.release() == release
-    assert models.releases() == [first, second, back]
-
-
-@pytest.mark.parametrize("expected", [0, 1, 3])
-def test_a_promotion_from_another_release_is_a_conflict(models: ModelStore, expected: int) -> None:
-    models.replace_release(Release(1, {}), 0)
-    models.replace_release(Release(2, {}, reason="second"), 1)
-    with pytest.raises(
-        Conflict, match=rf"release {expected} is not the one in force, which is 2 .*: somebody else promoted"
-    ):
-        models.replace_release(Release(expected + 1, {}), expected)
-    assert models.release() == Release(2, {}, reason="second")
-
-
-def test_a_release_must_follow_the_one_that_it_replaces(models: ModelStore) -> None:
-    with pytest.raises(Invalid, match="generation: 3 does not follow 0; make it 1"):
-        models.replace_release(Release(3, {}), 0)
-    with pytest.raises(Conflict, match="release 2 is not the one in force, which is 0"):
-        models.replace_release(Release(3, {}), 2)
-    assert models.release() is None
-
-
-def test_a_damaged_release_is_refused_and_can_be_replaced(models: ModelStore, tmp_path: Path) -> None:
-    models.replace_release(Release(1, {}), 0)
-    rewrite(tmp_path, "releases/00000001.json", lambda body: body[:-1])
-    with pytest.raises(Refused, match=r"releases/00000001\.json is damaged: .*; promote again, which replaces it"):
-        models.release()
-    models.replace_release(Release(2, {}), 1)
-    assert models.release() == Release(2, {})
-
-
-def test_of_racing_threads_one_promotes(models: ModelStore, models_backend: Backend) -> None:
-    clients = [models_backend.open() for _ in range(6)]
-
-    def promote(racer: int, expected: int) -> str:
-        try:
-            clients[racer].replace_release(Release(expected + 1, {}, reason=f"racer {racer}"), expected)
-        except Conflict:
-            return ""
-        return f"racer {racer}"
-
-    with ThreadPoolExecutor(6) as pool:
-        for expected in range(5):
-            winners = [won for won in pool.map(promote, range(6), [expected] * 6) if won]
-            assert len(winners) == 1
-            assert models.release() == Release(expected + 1, {}, reason=winners[0])
-
-
-def test_of_racing_processes_one_promotes(models: ModelStore, models_backend: Backend, course: Course) -> None:
-    won = course.race(racers.promote, models_backend)
-    assert sorted(won[0] + won[1]) == list(range(1, 11))
-    for racer, generations in enumerate(won):
-        assert {release.reason for release in models.releases() if release.generation in generations} <= {
-            f"racer {racer}"
-        }
 
 
 def test_a_store_that_cannot_be_reached_says_so(models_backend: Backend, tmp_path: Path) -> None:

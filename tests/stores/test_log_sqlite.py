@@ -78,10 +78,13 @@ def test_appends_that_wait_are_written_in_one_transaction(tmp_path: Path) -> Non
     clock = SimpleNamespace(now_ms=lambda: next(moments))  # asked once per transaction
     with closing(SqliteLog(tmp_path, clock)) as log, ThreadPoolExecutor(9) as pool:
         file = log._files[Stream.EVENTS]
+        file._writing = True  # as if another thread were at it
+        waiting = [pool.submit(log.append, Stream.EVENTS, [Record("user", f"{n % 8}", b"")]) for n in range(9)]
+        while len(file._waiting) < 9:
+            pass
         with file._turn:
-            waiting = [pool.submit(log.append, Stream.EVENTS, [Record("user", f"{n % 8}", b"")]) for n in range(9)]
-            while len(file._waiting) < 9:
-                pass
+            file._writing = False
+            file._turn.notify()
         assert sum(one.result().stored for one in waiting) == 8
         assert sum(one.result().repeats for one in waiting) == 1
         log.append(Stream.EVENTS, [Record("user", "later", b"")])

@@ -50,7 +50,7 @@ class Service:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
-            _deliver, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
+            _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
         )
 
     def close(self) -> None:
@@ -307,9 +307,8 @@ def _wire_items(answer: Answer) -> list[schema.WireItem]:
     ]  # fmt: skip
 
 
-def _deliver(pairs: Sequence[tuple["asyncio.Future[Answer]", Answer | Exception]]) -> None:
-    """Hand answers over to the event loop, all of a batch in one call."""
-    pairs[0][0].get_loop().call_soon_threadsafe(_resolve, pairs)
+def _soon(work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(work)
 
 
 def _resolve(pairs: Sequence[tuple["asyncio.Future[Answer]", Answer | Exception]]) -> None:

@@ -99,7 +99,7 @@ def _arrays(
 def _manifest(home: Home, catalog: str, report: dict[str, float]) -> Manifest:
     weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "welcome": 0.0, "trending": 0.01}
     return Manifest(
-        version="generated", family="main", created_ms=home.clock.now_ms(), 
+        version="generated", family="main", created_ms=home.clock.now_ms(),
         schema=fingerprint(FEATURES), catalog=catalog,
         settings=serving_settings(home.config.train) | {f"blend.{name}": weights[name] for name in FEATURES},
         gate=Gate("none", "generated, not trained"), report=report,

@@ -79,6 +79,7 @@ class QueryBatch:
     user: NDArray[np.float32]
     inverse: NDArray[np.float64]
     place: NDArray[np.int32]
+    memo: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
         return len(self.query)
@@ -117,6 +118,7 @@ class Slate:
         """Make room for the quotas: source -> places; the order gives the bits of `origin`."""
         self.rules, self.sources = rules, tuple(quotas)
         self.places = max(1, sum(quotas.values()))
+        self._named: dict[int, tuple[str, ...]] = {}  # origin -> sources
         self._memory: dict[str, NDArray[np.generic]] = {}
         self.reset(1)
 
@@ -160,13 +162,16 @@ class Slate:
         """Give the first source that proposed the candidate; `exploration` where chance put it."""
         if self.propensity[query, place] < 1:
             return "exploration"
-        origin = int(self.origin[query, place])
-        return self.sources[(origin & -origin).bit_length() - 1] if origin else ""
+        found = self.sources_of(query, place)
+        return found[0] if found else ""
 
     def sources_of(self, query: int, place: int) -> tuple[str, ...]:
-        """Give all sources that proposed the candidate."""
+        """Give all sources that proposed the candidate, in their order."""
         origin = int(self.origin[query, place])
-        return tuple(name for bit, name in enumerate(self.sources) if origin >> bit & 1)
+        found = self._named.get(origin)
+        if found is None:
+            found = self._named[origin] = tuple(name for bit, name in enumerate(self.sources) if origin >> bit & 1)
+        return found
 
     def drops(self) -> dict[str, int]:
         """Give how many candidates each rule dropped."""
@@ -220,7 +225,8 @@ class Verdict:
     """What became of the item that was asked for: the verdict of every stage.
 
     `outcome`: shown | outranked | dropped | not_proposed | unknown_item; `rank` among those kept
-    (1 = best), `cutoff` the score of the last item shown; `inputs` what the ranker saw, `parts` what each input added to the score.
+    (1 = best), `cutoff` the score of the last item shown; `inputs` what the ranker saw,
+    `parts` what each input added to the score.
     """
 
     outcome: str

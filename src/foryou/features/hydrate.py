@@ -103,4 +103,6 @@ def _seen(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.ui
 
 
 def _numbers(catalog: Catalog, item_ids: list[str]) -> NDArray[np.int32]:
+    if not any(item_ids):
+        return np.zeros(len(item_ids), np.int32)
     return catalog.numbers(np.array([hash64(item_id) if item_id else 0 for item_id in item_ids], np.uint64))

@@ -11,7 +11,7 @@ from foryou.domain.log import Record, Stream
 from foryou.domain.ports import EventLog
 
 BATCH = 500
-PAUSE_S = 0.02  # between batches: a few answers share one transaction
+PAUSE_S = 0.2  # between batches: many answers share one transaction
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Exposure)

@@ -52,10 +52,10 @@ class FoldIn:
 
     def _inputs(self, batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         taste = batch.taste
-        strength = self.settings.confidence * np.where(taste < 0, -self.settings.dislike * taste, taste)
+        strength = np.where(taste < 0, np.float32(-self.settings.dislike) * taste, taste)
         recency = self.settings.recency
-        confidence = strength * recency.ages(batch) * (recency.places(taste.shape[1]) > 0)
-        return batch.history, confidence.astype(np.float32), (taste > 0).astype(np.float32)
+        place = np.float32(self.settings.confidence) * (recency.places(taste.shape[1]) > 0)
+        return batch.history, strength * recency.ages(batch) * place, (taste > 0).astype(np.float32)
 
     def _weights(self) -> tuple[float, float, float]:
         return self.settings.unobserved, self.settings.regularisation, self.settings.power

@@ -75,23 +75,31 @@ class ItemItem:
 
     def propose(self, batch: QueryBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Give the n best items with a positive score per query, in no order: int32 and float32 [B, n], 0 = none."""
-        return self.links.best(batch.history, self._weights(batch), n)
+        if not len(self.links.rows):
+            return self.links.best(batch.history, self._weights(batch), n)
+        scores = np.empty((len(batch), self.links.items), np.float32)
+        kernels.add_rows(self.links.rows, batch.history, self._weights(batch), scores)
+        batch.memo[self.name] = scores
+        return _best(scores, n)
 
     def neighbours(self, anchor: NDArray[np.int32], n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Give the n items that go best with each anchor [B], in no order: int32 and float32 [B, n], 0 = none."""
         return self.links.best(anchor[:, None].copy(), np.ones((len(anchor), 1), np.float32), n)
 
     def _weights(self, batch: QueryBatch) -> NDArray[np.float32]:
-        recency = self.settings.recency
-        return self._tastes(batch) * recency.places(batch.history.shape[1])
+        return self._tastes(batch) * self.settings.recency.places(batch.history.shape[1])
 
     def _tastes(self, batch: QueryBatch) -> NDArray[np.float32]:
-        strength = np.where(batch.taste < 0, -self.settings.dislike * batch.taste, batch.taste)
-        return (strength * self.settings.recency.ages(batch)).astype(np.float32)
+        strength = np.where(batch.taste < 0, np.float32(-self.settings.dislike) * batch.taste, batch.taste)
+        return np.multiply(strength, self.settings.recency.ages(batch))
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the sums at the candidates."""
-        self.links.sums(batch.history, self._weights(batch), item, out)
+        scores = batch.memo.get(self.name)
+        if scores is not None:
+            kernels.gather_rows(scores, item, out)
+        else:
+            self.links.sums(batch.history, self._weights(batch), item, out)
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with the sums of a history that had not entry l: the older ones move up by one."""

@@ -25,11 +25,13 @@ class Recency:
 
     def ages(self, batch: QueryBatch) -> NDArray[np.float32]:
         """Give the weight of each entry's age at the time of the query.  float32 [B, H]"""
-        if self.age_power == 0:
-            return np.ones(batch.at_ms.shape, np.float32)
-        now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
-        minutes = np.maximum(0, now - batch.at_ms) / MINUTE_MS
-        return np.asarray((1.0 + minutes) ** -self.age_power, np.float32)
+        name = f"age^{self.age_power}"
+        weight = batch.memo.get(name)
+        if weight is None:
+            now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
+            minutes = np.maximum(0, now - batch.at_ms).astype(np.float32) / np.float32(MINUTE_MS)
+            weight = batch.memo[name] = np.power(1 + minutes, np.float32(-self.age_power))
+        return weight
 
 
 @lru_cache

@@ -1,6 +1,5 @@
-"""How do single requests become batches? Greedily, without a timer: a free thread takes what already waits."""
+"""How do single requests become batches? Greedily, without a timer: who is free takes what already waits."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,50 +27,49 @@ class Job(Generic[Ticket]):
 
 
 class Batcher(Generic[Ticket]):
-    """One compute thread; `deliver` is called from it once per batch with (ticket, answer or error)."""
+    """Answers in batches: whoever submits while a batch is being answered is in the next one.
+
+    `soon` runs a function after what is ready now: an event loop's `call_soon`, so that all requests that arrived
+    meanwhile have submitted by then. `deliver` is called once per batch with (ticket, answer or error). One thread
+    only: requests and answers never change hands between threads (measured: docs/journal.md).
+    """
 
     def __init__(
         self,
+        soon: Callable[[Callable[[], None]], object],
         deliver: Callable[[Sequence[tuple[Ticket, Answer | Exception]]], None],
         traced: Callable[[Arm, str, Trace, int], None],
     ) -> None:
-        self._deliver, self._traced = deliver, traced
+        self._soon, self._deliver, self._traced = soon, deliver, traced
         self._waiting: deque[Job[Ticket]] = deque()
-        self._wake = threading.Condition()
-        self._open = True
-        self._thread = threading.Thread(target=self._work, name="compute", daemon=True)
-        self._thread.start()
+        self._due = False
 
     def submit(self, job: Job[Ticket]) -> None:
         """Queue a query; Unavailable when too many wait already."""
-        with self._wake:
-            if not self._open or len(self._waiting) >= WAITING:
-                raise Unavailable(f"{len(self._waiting)} requests wait (limit {WAITING}); try again in a second")
-            self._waiting.append(job)
-            self._wake.notify()
+        if len(self._waiting) >= WAITING:
+            raise Unavailable(f"{len(self._waiting)} requests wait (limit {WAITING}); try again in a second")
+        self._waiting.append(job)
+        self._wake()
 
-    def close(self) -> None:
-        """Answer what waits, then stop."""
-        with self._wake:
-            self._open = False
-            self._wake.notify()
-        self._thread.join()
+    def _wake(self) -> None:
+        if self._waiting and not self._due:
+            self._due = True
+            self._soon(self._work)
 
     def _work(self) -> None:
-        while jobs := self._take():
-            done: list[tuple[Ticket, Answer | Exception]] = []
-            groups: dict[tuple[int, str], list[Job[Ticket]]] = {}
-            for job in jobs:
-                groups.setdefault((id(job.arm), job.placement), []).append(job)
-            for group in groups.values():
-                done += self._answer(group)
-            self._deliver(done)
+        """Answer what waits, at most BATCH of it; the rest after those who became ready meanwhile."""
+        self._due = False
+        jobs = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        groups: dict[tuple[int, str], list[Job[Ticket]]] = {}
+        for job in jobs:
+            groups.setdefault((id(job.arm), job.placement), []).append(job)
+        self._deliver([pair for group in groups.values() for pair in self._answer(group)])
+        self._wake()
 
-    def _take(self) -> list[Job[Ticket]]:
-        with self._wake:
-            while self._open and not self._waiting:
-                self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+    def close(self) -> None:
+        """Answer what waits."""
+        while self._waiting:
+            self._work()
 
     def _answer(self, group: list[Job[Ticket]]) -> list[tuple[Ticket, Answer | Exception]]:
         first = group[0]
@@ -79,7 +77,7 @@ class Batcher(Generic[Ticket]):
             answers, trace = first.arm.pipelines[first.placement].run(
                 [job.query for job in group], min(job.deadline for job in group)
             )
-        except Exception as error:  # noqa: BLE001 - whatever it was, this thread must answer the next one
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next one must still be answered
             return [(job.ticket, error) for job in group]
         self._traced(first.arm, first.placement, trace, len(group))
         return [(job.ticket, answer) for job, answer in zip(group, answers, strict=True)]

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou import kernels
 from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.serve.rankers import Blend
@@ -32,11 +33,13 @@ class Explain:
         entries = max(1, int(np.count_nonzero(batch.history, axis=1).max(initial=0)))
         fall = score[:, None, :] - self._ranker.without(batch, item, entries)
         fall[batch.history[:, :entries] == 0] = 0
-        named = np.argsort(-fall, axis=1, kind="stable")[:, :NAMED]
-        falls = np.take_along_axis(fall, named, axis=1)
-        worth = falls > np.maximum(LEAST, WORTH_NAMING * falls[:, :1])
+        entry = np.empty((*item.shape, NAMED), np.int32)
+        value = np.empty(entry.shape, np.float32)
+        kernels.largest(fall, entry, value)
+        entry[value <= np.maximum(LEAST, WORTH_NAMING * value[:, :, :1])] = -1
         return [
-            self._reasons(batch, slate, b, best[b].tolist(), _chosen(named[b], worth[b])) for b in range(len(batch))
+            self._reasons(batch, slate, b, places, [tuple(e for e in named if e >= 0) for named in entries])
+            for b, (places, entries) in enumerate(zip(best.tolist(), entry.tolist(), strict=True))
         ]
 
     def _reasons(
@@ -83,14 +86,6 @@ class Explain:
         if batch.taste[b, entry] < 0:
             return f"did not like {title}"
         return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
-
-
-def _chosen(named: NDArray[np.intp], worth: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Give for each place the history entries that are worth naming.  named, worth [n, k]"""
-    return [
-        tuple(entry for entry, good in zip(entries, goods, strict=True) if good)
-        for entries, goods in zip(named.T.tolist(), worth.T.tolist(), strict=True)
-    ]
 
 
 def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:  # noqa: ARG001

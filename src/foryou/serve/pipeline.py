@@ -1,8 +1,7 @@
 """How does a query become an answer? This page is the whole way."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,23 +34,37 @@ class Run:
     """The trace of one batch, and the clock that its deadline is measured by."""
 
     deadline: float  # perf_counter seconds; optional stages are skipped once it has passed
+    slate: Slate
     trace: Trace = field(default_factory=Trace)
 
-    @contextmanager
-    def stage(self, name: str, slate: Slate, essential: bool = False) -> Iterator[bool]:
-        """Time a stage; yields whether to run it. A stage that is not essential fails open and is counted."""
-        start = time.perf_counter()
-        on_time = essential or start < self.deadline
+    def stage(self, name: str, essential: bool = False) -> "_Stage":
+        """Time a stage; entering says whether to run it. A stage that is not essential fails open and is counted."""
+        return _Stage(self, name, essential)
+
+
+class _Stage:
+    """One timed stage of a run."""
+
+    __slots__ = ("_essential", "_name", "_run", "_start")
+
+    def __init__(self, run: Run, name: str, essential: bool) -> None:
+        self._run, self._name, self._essential = run, name, essential
+
+    def __enter__(self) -> bool:
+        self._start = time.perf_counter()
+        on_time = self._essential or self._start < self._run.deadline
         if not on_time:
-            self.trace.fallbacks.append(f"deadline:{name}")
-        try:
-            yield on_time
-        except Exception as error:  # noqa: BLE001 - whatever it was, the stages after it go on
-            if essential:
-                raise
-            self.trace.fallbacks.append(name)
-            self.trace.errors.append(f"{name}: {error!r}")
-        self.trace.stages.append((name, (time.perf_counter() - start) * 1e3, slate.size()))
+            self._run.trace.fallbacks.append(f"deadline:{self._name}")
+        return on_time
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        run = self._run
+        run.trace.stages.append((self._name, (time.perf_counter() - self._start) * 1e3, run.slate.size()))
+        if self._essential or not isinstance(error, Exception):
+            return False  # nothing wrong, or nothing that may be passed over
+        run.trace.fallbacks.append(self._name)
+        run.trace.errors.append(f"{self._name}: {error!r}")
+        return True
 
 
 class Pipeline:
@@ -64,41 +77,41 @@ class Pipeline:
 
     def run(self, queries: list[Query], deadline: float = np.inf) -> tuple[list[Answer], Trace]:
         """Give an answer to each query, and what happened on the way."""
-        run, slate, stages = Run(deadline), self.slate, self.stages
+        run, slate, stages = Run(deadline, self.slate), self.slate, self.stages
         slate.reset(len(queries))
         batch = self._hydrate(run, queries)
-        with run.stage("represent", slate) as on_time:
+        with run.stage("represent") as on_time:
             if on_time:
                 stages.represent(batch)
         for source in stages.sources:
-            with run.stage(source.name, slate) as on_time:
+            with run.stage(source.name) as on_time:
                 if on_time:
                     source.propose(batch, slate)
         self._apply(run, stages.filters, batch)
         slate.score[:] = slate.prior  # what counts if ranking fails or has no time
-        with run.stage("rank", slate) as on_time:
+        with run.stage("rank") as on_time:
             if on_time:
                 stages.ranker.score(batch, slate, slate.score)
         run.trace.not_finite += slate.not_finite()
         self._apply(run, stages.adjusters, batch)
-        with run.stage("select", slate, essential=True):
+        with run.stage("select", essential=True):
             best = slate.top(batch.k)
         run.trace.dropped = slate.drops()
         reasons: list[list[Reason]] = [[] for _ in queries]
-        with run.stage("explain", slate) as on_time:
+        with run.stage("explain") as on_time:
             if on_time and any(query.explain for query in queries):
                 reasons = stages.explain(batch, slate, best)
         return self._answers(run, batch, best, reasons), run.trace
 
     def _hydrate(self, run: Run, queries: list[Query]) -> QueryBatch:
         batch = None
-        with run.stage("hydrate", self.slate):
+        with run.stage("hydrate"):
             batch = self.stages.hydrate(queries)
         return batch or self.stages.strangers(queries)
 
     def _apply(self, run: Run, rules: Sequence[Rule], batch: QueryBatch) -> None:
         for rule in rules:
-            with run.stage(rule.name, self.slate, essential=rule.essential) as on_time:
+            with run.stage(rule.name, essential=rule.essential) as on_time:
                 if on_time:
                     rule.apply(batch, self.slate)
 

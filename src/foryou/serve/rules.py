@@ -45,7 +45,8 @@ class CategoryCap:
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
         """Drop what is beyond the cap, as long as enough is left to fill the list."""
         kept = slate.kept()
-        over = kernels.beyond_cap(slate.item, slate.score, kept, _category(batch, slate), self._cap, batch.k)
+        category = _category(batch, slate)
+        over = kernels.beyond_cap(slate.item, slate.score, slate.dropped, category, self._cap, batch.k)
         short = np.count_nonzero(kept & ~over, axis=1) < np.minimum(batch.k, np.count_nonzero(kept, axis=1))
         over[short] = False
         slate.drop(over, self.name)

@@ -67,14 +67,17 @@ class Popular:
     name = "popular"
 
     def __init__(self, model: Popularity, quota: int, behind: float = 0.0) -> None:
-        self._model, self.places, self._behind = model, quota, behind
+        self._model, self.places = model, quota
+        self._priors = np.linspace(1, 0, quota, endpoint=False, dtype=np.float32) - np.float32(behind)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose trending items for half of the quota, and the most popular ones for the rest."""
         trending = batch.view.trending_top[: self.places // 2]
-        lists = np.concatenate([trending, self._model.top[: self.places - len(trending)]]).astype(np.int32)
-        prior = np.linspace(1, 0, len(lists), endpoint=False, dtype=np.float32) - np.float32(self._behind)
-        slate.propose(self.name, np.tile(lists, (len(batch), 1)), np.tile(prior, (len(batch), 1)))
+        lists = np.concatenate([trending, self._model.top[: self.places - len(trending)]])
+        shape = (len(batch), len(lists))
+        item, prior = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        item[:], prior[:] = lists, self._priors[: len(lists)]
+        slate.propose(self.name, item, prior)
 
 
 class Asked:

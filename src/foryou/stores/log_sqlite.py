@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,7 @@ from foryou.domain.log import PARTITIONS, Appended, Entry, Position, Record, Str
 from foryou.domain.ports import TimeSource
 from foryou.stores.sqlite import Database, made, marks
 
-# FULL: on the disk before append returns. NORMAL: a killed process loses nothing, a power cut the last seconds.
+# FULL: on the disk before append returns. NORMAL: a killed process loses nothing, a power cut the last half minute.
 SYNCHRONOUS = {Stream.EVENTS: "FULL", Stream.ITEMS: "FULL", Stream.USERS: "FULL", Stream.EXPOSURES: "NORMAL"}
 ID_BYTES = 12  # of the hash that tells repeats: one clash among 10**10 records has a chance of 10**-9
 OFFSET_BITS = 40  # place = partition << 40 | offset, so that the rows of a partition lie together
@@ -83,7 +82,7 @@ class _Batch:
 
     rows: list[tuple[int, bytes, str, str, bytes]]
     repeats: int = 0
-    written: bool = False
+    done: bool = False
     error: BaseException | None = None
 
 
@@ -98,8 +97,9 @@ class _File:
             f" AND {number << OFFSET_BITS | _OFFSETS})"
             for number in range(partitions)
         )
-        self._waiting: deque[_Batch] = deque()
-        self._turn = threading.Lock()
+        self._waiting: list[_Batch] = []
+        self._writing = False
+        self._turn = threading.Condition()
         self._database = Database(path, synchronous, _SCHEMA)
         try:
             self._agree(path)
@@ -118,7 +118,7 @@ class _File:
             )
 
     def append(self, records: Sequence[Record]) -> Appended:
-        """Queue the records; whoever gets the turn first writes for all that wait, with one sync of the disk."""
+        """Queue the records; whoever comes when nobody writes does it for all that wait, with one sync of the disk."""
         batch = _Batch([
             (
                 partition_of(record.key, self._partitions),
@@ -129,10 +129,14 @@ class _File:
             )
             for record in records
         ])  # fmt: skip
-        self._waiting.append(batch)
+        group: list[_Batch] = []
         with self._turn:
-            if not batch.written and batch.error is None:
-                self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
+            self._waiting.append(batch)
+            self._turn.wait_for(lambda: batch.done or not self._writing)
+            if not batch.done:
+                self._writing, group, self._waiting = True, self._waiting, []
+        if group:
+            self._write(group)
         if batch.error is not None:
             raise Unavailable(str(batch.error)) from batch.error
         return Appended(len(batch.rows) - batch.repeats, batch.repeats)
@@ -146,8 +150,12 @@ class _File:
             for batch in group:
                 batch.error = error
             raise
-        for batch in group:
-            batch.written = True
+        finally:
+            with self._turn:
+                for batch in group:
+                    batch.done = True
+                self._writing = False
+                self._turn.notify_all()
 
     def _placed(self, connection: sqlite3.Connection, group: list[_Batch], known: set[bytes]) -> list[Any]:
         """Give the values of the rows to insert, one row after the other; counts the repeats of each batch."""

@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from foryou.domain.catalog import Catalog
-from foryou.domain.errors import NotFound
+from foryou.domain.errors import NotFound, Refused
 from foryou.domain.event import ABOUT_ITEMS, ACTIONS, CODE, Action, Event, hashes, interest
-from foryou.domain.log import Position, Stream
+from foryou.domain.log import Entry, Position, Stream
 from foryou.domain.ports import EventLog
 
 READ = 5_000
@@ -62,8 +62,15 @@ def _batches(
             entries = [entry for entry in log.read(Stream.EVENTS, partition, after, READ) if entry.offset <= end]
             if not entries:
                 break
-            yield partition, [(entry.offset, decode(entry.record.body)) for entry in entries]
+            yield partition, [(entry.offset, event) for entry in entries if (event := _decoded(entry, decode))]
             after = entries[-1].offset
+
+
+def _decoded(entry: Entry, decode: Callable[[bytes], Event]) -> Event | None:
+    try:
+        return decode(entry.record.body)
+    except Refused:
+        return None  # the worker passes over it, too, and says so
 
 
 def _frame(partition: int, rows: list[tuple[int, Event]]) -> pl.DataFrame:

@@ -169,7 +169,7 @@ class Fit:
 
 
 def welcome(log: Interactions) -> NDArray[np.float32]:
-    """Give log(1 + recent interactions that were among a user's first ten), decayed by two weeks.  float32 [N+1]"""
+    """Give log(1 + recent interactions that were among a user's first three), decayed by two weeks.  float32 [N+1]"""
     order = np.argsort(log.user, kind="stable")
     start = np.searchsorted(log.user[order], np.arange(len(log.user_ids)))
     place = np.empty(len(log), np.int64)

@@ -27,7 +27,7 @@ class ListScore:
 
 def score_list(shown: list[int], relevant: set[int], k: int = K) -> ListScore:
     """Give precision, recall, NDCG and hit rate at k; the ideal list has min(k, |relevant|) hits."""
-    hits = np.array([item in relevant for item in shown[:k]])
+    hits = np.array([item in relevant for item in shown[:k]], np.bool_)
     gains = 1 / np.log2(np.arange(k) + 2.0)
     ideal = gains[: min(k, len(relevant))].sum()
     found = int(hits.sum())

@@ -1,0 +1,297 @@
+"""Does every record of the log reach the stores once, whatever is killed on the way?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import did
+
+from foryou.domain.catalog import ItemChange
+from foryou.domain.clock import HOUR_MS, ManualClock
+from foryou.domain.errors import Conflict, StalePosition, Unavailable
+from foryou.domain.event import Action, Event, hash64
+from foryou.domain.log import Record, Stream, partition_of
+from foryou.domain.records import UserChange, pack
+from foryou.ingest.codec import event_record, item_record, records_of, user_record
+from foryou.ingest.worker import Progress, Worker
+from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.stores.items_sqlite import SqliteItems
+from foryou.stores.log_sqlite import SqliteLog
+
+
+@dataclass
+class Stores:
+    """What a worker writes to; each can be made to fail before or after its next write."""
+
+    features: SqliteFeatures
+    items: SqliteItems
+
+    def state(self, users: list[str]) -> Any:
+        """Give all that matters of the stores."""
+        records = [record and (*pack(record), record.offset) for record in self.features.read(users)]
+        trending = self.features.trending()
+        counts = sorted(zip(trending.hour.tolist(), trending.item.tolist(), trending.count.tolist(), strict=True))
+        positions = [self.features.position(partition) for partition in range(4)]
+        documents = sorted((one for one in self.items.scan() if one.status != "deleted"), key=lambda one: one.item_id)
+        return records, counts, positions, documents, self.items.position()
+
+
+@pytest.fixture
+def stores(tmp_path: Path, clock: ManualClock) -> Iterator[Stores]:
+    yield from opened(tmp_path / "one", clock)
+
+
+@pytest.fixture
+def others(tmp_path: Path, clock: ManualClock) -> Iterator[Stores]:
+    yield from opened(tmp_path / "two", clock)
+
+
+def opened(folder: Path, clock: ManualClock) -> Iterator[Stores]:
+    made = Stores(SqliteFeatures(folder / "features.db", clock), SqliteItems(folder / "items.db", clock))
+    yield made
+    made.features.close()
+    made.items.close()
+
+
+def worker(log: SqliteLog, stores: Stores, batch: int = 2_000, lease_ms: int = 60_000) -> Worker:
+    return Worker(log, stores.features, stores.items, batch, lease_ms)
+
+
+def append(log: SqliteLog, *records: Event | UserChange | ItemChange) -> None:
+    for one in records:
+        if isinstance(one, Event):
+            for stream, record in records_of(one):
+                log.append(stream, [record])
+        elif isinstance(one, UserChange):
+            log.append(Stream.USERS, [user_record(one)])
+        else:
+            log.append(Stream.ITEMS, [item_record(one)])
+
+
+USERS = [f"u{n}" for n in range(12)]
+
+
+@pytest.fixture
+def filled(log: SqliteLog) -> SqliteLog:
+    """Give a log with events, profiles and items in every partition."""
+    append(log, ItemChange(item_id="short-lived", op="put"), ItemChange(item_id="short-lived", op="delete"))
+    append(log, *(ItemChange(item_id=f"film-{n}", op="put", title=f"Film {n}", price=n) for n in range(10)))
+    append(log, *(UserChange(user_id=user, op="put", age=20 + place) for place, user in enumerate(USERS)))
+    append(log, *(did(user, f"film-{n}", n + 1) for n in range(10) for user in USERS[n % 3 :: 2]))
+    append(log, Event("a", "u1", Action.ALIAS, 5, query="u2"), Event("f", "u4", Action.FORGET, 6))
+    append(log, ItemChange(item_id="film-3", op="patch", price=99.0), ItemChange(item_id="film-4", op="delete"))
+    return log
+
+
+def caught_up(worker: Worker) -> Progress:
+    worker.lease()
+    return worker.catch_up()
+
+
+def test_everything_in_the_log_reaches_the_stores(filled: SqliteLog, stores: Stores) -> None:
+    done = caught_up(worker(filled, stores))
+    ends = {stream: sum(end + 1 for end in filled.ends(stream).values()) for stream in Stream}
+    assert (done.events, done.users, done.items) == tuple(
+        ends[stream] for stream in (Stream.EVENTS, Stream.USERS, Stream.ITEMS)
+    )
+    assert done.poison == []
+    records = stores.features.read([*USERS, "nobody"])
+    assert [record and record.core.age for record in records[:4]] == [20, 21, 22, 23]
+    assert records[-1] is None
+    assert records[1]
+    assert records[1].core.alias_of == "u2"
+    assert records[4]
+    assert (len(records[4].history), records[4].core.age) == (0, 0)
+    for partition in range(4):
+        end = {stream.value: filled.ends(stream).get(partition, -1) for stream in (Stream.EVENTS, Stream.USERS)}
+        assert stores.features.position(partition) == end
+    patched, deleted, gone = stores.items.read(["film-3", "film-4", "short-lived"])
+    assert patched
+    assert (patched.title, patched.price) == ("Film 3", 99.0)
+    assert (deleted, gone) == (None, None)
+    assert stores.items.position() == filled.ends(Stream.ITEMS)
+
+
+def test_records_hold_the_events_and_trends_their_interest(log: SqliteLog, stores: Stores) -> None:
+    append(log, did("ann", "film-1", 0), did("ann", "film-2", 0, Action.VIEW), did("bob", "film-1", 0))
+    caught_up(worker(log, stores))
+    ann = stores.features.read(["ann"])[0]
+    assert ann
+    assert set(ann.history["item"].tolist()) == {hash64("film-1"), hash64("film-2")}
+    trending = stores.features.trending()
+    counts = dict(zip(trending.item.tolist(), trending.count.tolist(), strict=True))
+    assert counts == {hash64("film-1"): 200, hash64("film-2"): 50}
+    assert set(trending.hour.tolist()) == {did("ann", "x", 0).at_ms // HOUR_MS}
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_small_steps_end_where_one_great_step_does(
+    filled: SqliteLog, stores: Stores, others: Stores, batch: int
+) -> None:
+    caught_up(worker(filled, stores))
+    caught_up(worker(filled, others, batch))
+    assert others.state(USERS) == stores.state(USERS)
+
+
+def test_what_arrives_later_is_folded_on_top(filled: SqliteLog, stores: Stores) -> None:
+    one = worker(filled, stores)
+    caught_up(one)
+    assert one.step().idle
+    append(filled, did("u0", "film-9", 0))
+    done = one.step()
+    assert (done.events, done.users, done.items, done.idle) == (1, 0, 0, False)
+    assert one.step().idle
+
+
+def test_progress_tells_how_far_it_is(filled: SqliteLog, stores: Stores) -> None:
+    told: list[tuple[int, int]] = []
+    one = worker(filled, stores, batch=5)
+    one.lease()
+    one.catch_up(lambda done, total: told.append((done, total)))
+    streams = (Stream.EVENTS, Stream.USERS, Stream.ITEMS)
+    total = sum(end + 1 for stream in streams for end in filled.ends(stream).values())
+    assert told[-1] == (total, total)
+    assert len(told) > 2
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_the_newest_arrival_tells_how_fresh_the_records_are(log: SqliteLog, stores: Stores, clock: ManualClock) -> None:
+    one = worker(log, stores)
+    one.lease()
+    for at_ms in (1_000, 2_000):
+        clock.at_ms = at_ms
+        append(log, did(f"u{at_ms}", "film-1", 0), did("bob", "film-2", at_ms))
+        assert one.step().newest_appended_ms == at_ms
+    append(log, UserChange(user_id="ann", op="put"))
+    assert one.step().newest_appended_ms == 0
+
+
+class Killed(Exception):  # noqa: N818
+    """The process is gone."""
+
+
+def dies(store: Any, monkeypatch: pytest.MonkeyPatch, after_writing: bool, writes: int) -> None:
+    """Let the store's write number `writes` be the last thing that happens before the process dies."""
+    real, left = type(store).write, [writes]
+
+    def write(*arguments: object) -> None:
+        left[0] -= 1
+        if after_writing or left[0]:
+            real(store, *arguments)
+        if not left[0]:
+            raise Killed
+
+    monkeypatch.setattr(type(store), "write", lambda self, *arguments: write(*arguments))
+
+
+@pytest.mark.parametrize("kind", ["features", "items"])
+@pytest.mark.parametrize("after_writing", [False, True], ids=["before_the_write", "after_the_write"])
+@pytest.mark.parametrize("writes", [1, 3])
+def test_a_worker_that_is_killed_in_the_midst_is_harmless(
+    filled: SqliteLog, stores: Stores, others: Stores, monkeypatch: pytest.MonkeyPatch,
+    kind: str, after_writing: bool, writes: int,
+) -> None:  # fmt: skip
+    caught_up(worker(filled, others, batch=5))
+    dies(getattr(stores, kind), monkeypatch, after_writing, writes)
+    first = worker(filled, stores, batch=5, lease_ms=0)
+    with pytest.raises(Killed):
+        caught_up(first)
+    monkeypatch.undo()
+    caught_up(worker(filled, stores, batch=5))
+    assert stores.state(USERS) == others.state(USERS)
+
+
+def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
+    filled: SqliteLog, stores: Stores, others: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught_up(worker(filled, others))
+    one = worker(filled, stores)
+    one.lease()
+
+    def gone(self: SqliteFeatures, *arguments: object) -> None:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(SqliteFeatures, "write", gone)
+    with pytest.raises(Unavailable, match="the disk is full"):
+        one.step()
+    monkeypatch.undo()
+    one.catch_up()
+    assert stores.state(USERS) == others.state(USERS)
+
+
+def test_records_that_cannot_be_read_are_passed_over_and_named(
+    filled: SqliteLog, stores: Stores, others: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught_up(worker(filled, others))
+    expected, counts, _, documents, _ = others.state(USERS)
+    poison = Record("u0", "poison", b"\xc1")
+    for stream in (Stream.EVENTS, Stream.USERS, Stream.ITEMS):
+        filled.append(stream, [poison])
+    append(filled, did("late", "film-1", 500_000))
+    done = caught_up(worker(filled, stores))
+    place = partition_of("u0")
+    assert len(done.poison) == 3
+    assert all(
+        what.startswith(f"partition {place}, offset ") and "A record of 1 bytes cannot be read as" in what
+        for what in done.poison
+    )
+    found = stores.state(USERS)
+    assert (found[0], found[1], found[3]) == (expected, counts, documents)
+    assert stores.features.position(place)[Stream.USERS] == filled.ends(Stream.USERS)[place]
+    assert worker(filled, stores)._behind() == 0
+    assert stores.features.read(["late"])[0]
+
+
+def test_a_batch_of_nothing_but_poison_is_passed_over(log: SqliteLog, stores: Stores) -> None:
+    for stream in (Stream.EVENTS, Stream.USERS, Stream.ITEMS):
+        log.append(stream, [Record(f"k{n}", f"poison-{n}", b"\xc1") for n in range(9)])
+    one = worker(log, stores, batch=2)
+    done = caught_up(one)
+    assert len(done.poison) == 27
+    assert one.step().idle
+
+
+def test_a_repeat_in_the_log_changes_nothing(log: SqliteLog, stores: Stores, others: Stores) -> None:
+    events = [did("ann", f"film-{n}", n) for n in range(5)]
+    append(log, *events)
+    one = worker(log, stores)
+    caught_up(one)
+    before = stores.state(["ann"])
+    for number, event in enumerate(events):
+        record = event_record(event)
+        log.append(Stream.EVENTS, [Record(record.key, f"retry-{number}", record.body)])
+    caught_up(one)
+    after = stores.state(["ann"])
+    assert after[1] == before[1]
+    assert after[0][0][:3] == before[0][0][:3]
+
+
+def test_while_one_worker_has_the_lease_another_has_to_wait(filled: SqliteLog, stores: Stores) -> None:
+    first, second = worker(filled, stores), worker(filled, stores)
+    first.lease()
+    with pytest.raises(Conflict, match="the feature store .* is being written by .*; stop that worker or wait"):
+        second.lease()
+    first.lease()
+    first.release()
+    second.lease()
+    assert not second.catch_up().idle
+
+
+def test_the_write_of_a_zombie_is_refused(filled: SqliteLog, stores: Stores, others: Stores) -> None:
+    caught_up(worker(filled, others, batch=5))
+    zombie, heir = worker(filled, stores, batch=5, lease_ms=0), worker(filled, stores, batch=5)
+    zombie.lease()
+    zombie.step()
+    heir.lease()
+    with pytest.raises(StalePosition, match="the lease with token 1 is lost, .* has token 2; take the lease again"):
+        zombie.step()
+    heir.catch_up()
+    assert stores.state(USERS) == others.state(USERS)
+
+
+def test_without_a_lease_nothing_is_written(filled: SqliteLog, stores: Stores) -> None:
+    with pytest.raises(StalePosition, match="the lease with token 0 is lost, nobody has token 0"):
+        worker(filled, stores).step()
+    assert stores.features.read(USERS) == [None] * 12

@@ -1,0 +1,171 @@
+"""Does a table of events become a bundle that recommends what is known to be liked?"""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from tables import START_MS, checkerboard, table
+
+from foryou.config import Config, Placement, Train
+from foryou.domain import catalog as catalogs
+from foryou.domain.bundle import Gate, ModelBundle
+from foryou.domain.catalog import Catalog, Item, ItemChange, changed
+from foryou.domain.event import CODE, Event, hashes, interest
+from foryou.features.assemble import fingerprint
+from foryou.models import index
+from foryou.simulate.world import World
+from foryou.train import fit
+from foryou.train.dataset import Interactions
+from foryou.train.fit import Fit, Report, welcome
+from foryou.wiring.pipelines import FEATURES
+from foryou.wiring.training import PLAIN, fitting, rehearsal
+
+DAY_MS = 86_400_000
+WORLD = World(now_ms=START_MS, users=80, items=300, events=2_000)  # 50 favourites each, 21 of them rated
+SMALL = msgspec.structs.replace(Config(), train=Train(width=12, iterations=4))
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Hear of progress and say nothing."""
+
+
+def catalog_of(world: World) -> Catalog:
+    return catalogs.build([changed(None, one) for one in world.read() if isinstance(one, ItemChange)], "world", {})
+
+
+def log_of(world: World, catalog: Catalog) -> Interactions:
+    events = [one for one in world.read() if isinstance(one, Event)]
+    users = list(dict.fromkeys(event.user_id for event in events))
+    action = np.array([CODE[event.action] for event in events], np.uint8)
+    value = np.array([event.value for event in events], np.float32)
+    return Interactions(
+        user=np.array([users.index(event.user_id) for event in events], np.int32),
+        item=catalog.numbers(hashes([event.item_id for event in events])),
+        at_ms=np.array([event.at_ms for event in events]), taste=interest(action, value), action=action, value=value,
+        event_ids=[event.event_id for event in events], user_ids=users, items=len(catalog),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[ModelBundle, Report, Catalog, Interactions]:
+    catalog = catalog_of(WORLD)
+    log = log_of(WORLD, catalog)
+    bundle, report = fitting(SMALL, quiet).bundle(log, catalog, "v1", 77, Path("not used"))
+    return bundle, report, catalog, log
+
+
+def test_a_small_world_is_learned_and_passes_the_gate(
+    fitted: tuple[ModelBundle, Report, Catalog, Interactions],
+) -> None:
+    bundle, report, catalog, _ = fitted
+    manifest = bundle.manifest
+    assert (manifest.version, manifest.created_ms, manifest.catalog) == ("v1", 77, "world")
+    assert manifest.schema == fingerprint(FEATURES)
+    assert manifest.gate.verdict == "pass"
+    assert manifest.gate.metrics["predictions"] == 400
+    assert manifest.report["validation_ndcg_at_10"] > 2 * manifest.report["popularity_ndcg_at_10"] > 0
+    assert {name: array.shape for name, array in bundle.arrays.items()} == {
+        "vectors": (301, 12), "spectrum": (12,), "links": (301, 301), "popularity": (301,),
+        "popular": (len(bundle.arrays["popular"]),), "welcome": (301,),
+    }  # fmt: skip
+    assert {"popularity", "als", "item_to_item", "blend"} == set(report.seconds)
+    assert len(catalog) == 300
+
+
+def test_the_favourite_categories_that_were_planted_are_recommended(
+    fitted: tuple[ModelBundle, Report, Catalog, Interactions],
+) -> None:
+    bundle, _, catalog, log = fitted
+    lived = rehearsal(bundle, catalog, SMALL, PLAIN)
+    lived.feed_all(log.events(catalog))
+    users = list(WORLD.tastes())
+    answers = lived.ask(users, [START_MS] * len(users), 10)
+    hits = []
+    for user, answer in zip(users, answers, strict=True):
+        categories = [catalog.category_name(int(catalog.category[catalog.number(i.item_id)])) for i in answer.items]
+        hits.append(sum(name in WORLD.tastes()[user] for name in categories) / 10)
+    assert np.mean(hits) > 0.8
+    assert sorted(hits)[8] >= 0.5
+
+
+def test_fitting_twice_gives_the_same_bits(fitted: tuple[ModelBundle, Report, Catalog, Interactions]) -> None:
+    bundle, _, catalog, log = fitted
+    again, _ = fitting(SMALL, quiet).bundle(log, catalog, "v1", 77, Path("not used"))
+    assert again.manifest.settings == bundle.manifest.settings
+    for name, array in bundle.arrays.items():
+        assert again.arrays[name].tobytes() == array.tobytes(), name
+
+
+def test_too_few_events_are_not_judged(tmp_path: Path) -> None:
+    log, _ = checkerboard(6, 8, 1)
+    catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, 9)], "c", {})
+    bundle, _ = fitting(SMALL, quiet).bundle(log, catalog, "v", 1, tmp_path)
+    assert bundle.manifest.gate == Gate(
+        "warn", f"{len(log)} events are too few to learn a blend or to judge; equal weights"
+    )
+    assert {bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == {1.0}
+
+
+def sized(tmp_path: Path, **train: int) -> ModelBundle:
+    log, _ = checkerboard(6, 8, 1)
+    catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, 9)], "c", {})
+    config = msgspec.structs.replace(Config(), train=Train(width=4, iterations=1, **train))
+    return fitting(config, quiet).bundle(log, catalog, "v", 1, tmp_path)[0]
+
+
+def test_the_links_are_kept_whole_or_in_part_by_the_size_of_the_catalog(tmp_path: Path) -> None:
+    assert sized(tmp_path).arrays["links"].shape == (9, 9)
+    heavy = sized(tmp_path, whole_up_to=7, neighbours=3)
+    assert heavy.arrays["link_ids"].shape == heavy.arrays["link_values"].shape == (9, 3)
+    alike = sized(tmp_path, ease_up_to=7, neighbours=2)
+    assert alike.arrays["link_ids"].shape == (9, 2)
+    assert "links" not in alike.arrays
+    assert (alike.arrays["link_values"][1] > 0).any()
+
+
+def test_a_large_catalog_gets_an_index_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "EXACT_UP_TO", 10)
+    users, items = 60, 2_600
+    random = np.random.default_rng(1)
+    log = table([(u, int(i), 1.0) for u in range(users) for i in random.choice(items, 60) + 1], items)
+    catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, items + 1)], "c", {})
+    config = msgspec.structs.replace(Config(), train=Train(width=8, iterations=1, ease_up_to=0, neighbours=5))
+    made: Fit = fitting(config, quiet)
+    arrays, files = made._models(log, report := Report(), tmp_path)
+    assert files == {"index.faiss": tmp_path / "index.faiss"}
+    assert files["index.faiss"].stat().st_size > 2_600 * 8
+    assert report.figures["index_recall_at_20"] > 0.5
+    assert report.figures["index_probes"] in index.PROBES
+    assert len(catalog) == len(arrays["popularity"]) - 1
+
+
+def test_the_welcome_counts_what_newcomers_started_with_the_more_recent_the_more() -> None:
+    days = [0, 0, 0, 0, 14, 28]
+    log = table(
+        [(0, 1, 1.0), (0, 2, 1.0), (0, 3, -1.0), (0, 4, 1.0), (1, 2, 1.0), (2, 5, 1.0)], 6,
+        [day * DAY_MS for day in days],
+    )  # fmt: skip
+    expected = [0, 0.25, 0.25 + 0.5, 0, 0, 1, 0]  # item 3 was not liked, item 4 is the fourth action
+    np.testing.assert_allclose(welcome(log), np.log1p(expected), rtol=1e-6)
+    assert not welcome(table([], 3)).any()
+
+
+@pytest.mark.parametrize(
+    ("ours", "popular", "verdict", "said"),
+    [
+        (0.2, 0.1, "pass", "NDCG@10 0.2000 on 50 held-out events, popularity 0.1000"),
+        (0.102, 0.1, "warn", "NDCG@10 0.1020 on 50 held-out events, popularity 0.1000: hardly better than popularity"),
+        (0.099, 0.1, "refuse", "NDCG@10 0.0990 on 50 held-out events, popularity 0.1000: worse than showing everybody"
+                               " the same; not promoted"),
+    ],
+)  # fmt: skip
+def test_the_gate_compares_with_popularity(ours: float, popular: float, verdict: str, said: str) -> None:
+    gate = fit._gate(ours, popular, 50)
+    assert (gate.verdict, gate.reason) == (verdict, said)
+    assert gate.metrics == {"ndcg_at_10": ours, "popularity_ndcg_at_10": popular, "predictions": 50.0}
+
+
+def test_the_exploring_placement_is_another_one() -> None:
+    assert (PLAIN.category_cap, PLAIN.explore_share) == (0, 0.0)
+    assert Placement().explore_share > 0
