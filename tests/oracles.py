@@ -65,6 +65,21 @@ def gather(column: Numbers, item: Ints) -> list[float]:
     return [column[name] if name < len(column) else 0.0 for name in item]
 
 
+def gather_rows(row: Numbers, item: Ints) -> list[float]:
+    """Give a query's own row at each candidate."""
+    return gather(row, item)
+
+
+def largest(fall: np.ndarray, n: int) -> list[list[tuple[int, float]]]:
+    """Give for each column of fall [L, C] its n largest finite values as (row, value), the largest first."""
+    found = []
+    for column in fall.T.tolist():
+        order = sorted((h for h, value in enumerate(column) if not math.isnan(value)), key=lambda h: -column[h])
+        best = [(h, column[h]) for h in order if column[h] > -math.inf][:n]
+        found.append(best + [(-1, -math.inf)] * (n - len(best)))
+    return found
+
+
 def add_rows(rows: np.ndarray, history: Ints, weight: Numbers) -> np.ndarray:
     """Give the weighted sum of the rows of the history."""
     known = [(h, w) for h, w in zip(history, weight, strict=True) if 0 < h < len(rows)]
@@ -113,9 +128,7 @@ def beyond_cap(item: Ints, score: Numbers, kept: Sequence[bool], group: Ints, ca
         if len(shown) < k and (group[c] == 0 or count[group[c]] < cap):
             shown.append(c)
             count[group[c]] += 1
-    return [
-        bool(kept[c]) and group[c] != 0 and count[group[c]] >= cap and c not in shown for c in range(len(item))
-    ]
+    return [bool(kept[c]) and group[c] != 0 and count[group[c]] >= cap and c not in shown for c in range(len(item))]
 
 
 def uniform(state: int) -> tuple[int, float]:
@@ -187,9 +200,7 @@ def recent(actions: list[tuple[int, float, int, int]], width: int) -> list[tuple
 
 def links(rows: np.ndarray, history: Ints, item: Ints) -> list[list[float]]:
     """Give the matrix at each pair of history item and candidate."""
-    return [
-        [float(rows[h, name]) if 0 < h < len(rows) and name < len(rows) else 0.0 for name in item] for h in history
-    ]
+    return [[float(rows[h, name]) if 0 < h < len(rows) and name < len(rows) else 0.0 for name in item] for h in history]
 
 
 def sparse_links(ids: np.ndarray, values: np.ndarray, history: Ints, item: Ints) -> list[list[float]]:

@@ -4,12 +4,12 @@ import inspect
 from types import SimpleNamespace
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import oracles
 from foryou import kernels
 
 SOME = settings(derandomize=True, deadline=None, max_examples=150, database=None)
@@ -138,7 +138,7 @@ def test_count_kept_counts_candidates_that_no_rule_dropped(one: SimpleNamespace)
 @given(slates(), st.integers(1, 3))
 def test_the_cap_leaves_the_best_list_that_keeps_it(one: SimpleNamespace, cap: int) -> None:
     kept = (one.item > 0) & (one.dropped == 0)
-    over = kernels.beyond_cap(one.item, one.score, kept, one.group, cap, one.k)
+    over = kernels.beyond_cap(one.item, one.score, one.dropped, one.group, cap, one.k)
     for b in range(len(one.k)):
         rows = one.item[b], one.score[b], kept[b], one.group[b]
         assert over[b].tolist() == oracles.beyond_cap(*rows, cap, int(one.k[b]))
@@ -146,10 +146,18 @@ def test_the_cap_leaves_the_best_list_that_keeps_it(one: SimpleNamespace, cap: i
 
 def test_items_without_a_category_are_never_capped() -> None:
     item = np.arange(1, 7, dtype=np.int32)[None]
-    score, kept = np.ones((1, 6), np.float32), np.ones((1, 6), np.bool_)
+    score, dropped = np.ones((1, 6), np.float32), np.zeros((1, 6), np.uint8)
     none = np.zeros((1, 6), np.int32)
-    assert not kernels.beyond_cap(item, score, kept, none, 1, np.array([6], np.int32)).any()
-    assert kernels.beyond_cap(item, score, kept, none + 2, 1, np.array([6], np.int32)).sum() == 5
+    assert not kernels.beyond_cap(item, score, dropped, none, 1, np.array([6], np.int32)).any()
+    assert kernels.beyond_cap(item, score, dropped, none + 2, 1, np.array([6], np.int32)).sum() == 5
+
+
+def test_the_cap_looks_at_all_candidates_where_the_best_ones_are_of_too_few_categories() -> None:
+    item = np.arange(1, 41, dtype=np.int32)[None]
+    score, dropped = np.linspace(1, 0, 40, dtype=np.float32)[None], np.zeros((1, 40), np.uint8)
+    group = np.where(item <= 38, 1, item).astype(np.int32)  # only the last two are of other categories
+    over = kernels.beyond_cap(item, score, dropped, group, 2, np.array([4], np.int32))
+    assert np.flatnonzero(~over[0]).tolist() == [0, 1, 38, 39]
 
 
 @SOME

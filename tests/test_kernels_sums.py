@@ -4,17 +4,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import oracles
 from foryou import kernels
 
 SOME = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 UNOBSERVED, REGULARISATION = 0.2, 3.0
 FOLD = kernels.MAX_FOLD
+OF_QUERIES = ("history", "weight", "confidence", "preference", "user", "item", "own")
 
 
 @st.composite
@@ -45,13 +46,13 @@ def question(queries: int, items: int, width: int, length: int, places: int, see
         preference=random.choice([0, 1], number.shape).astype(np.float32),
         user=random.normal(0, 1, (queries, width)).astype(np.float32),
         item=random.integers(0, items + 3, (queries, places)).astype(np.int32),
+        own=random.normal(0, 1, (queries, items + 1)).astype(np.float32),
     )  # fmt: skip
 
 
 def alone(one: SimpleNamespace, b: int) -> SimpleNamespace:
     """Give query b by itself."""
-    own = ("history", "weight", "confidence", "preference", "user", "item")
-    return SimpleNamespace(**(vars(one) | {name: getattr(one, name)[b : b + 1] for name in own}))
+    return SimpleNamespace(**(vars(one) | {name: getattr(one, name)[b : b + 1] for name in OF_QUERIES}))
 
 
 def out(*shape: int) -> NDArray[np.float32]:
@@ -73,6 +74,12 @@ def all_dots(one: SimpleNamespace) -> NDArray[np.float32]:
 def gather(one: SimpleNamespace) -> NDArray[np.float32]:
     filled = out(*one.item.shape)
     kernels.gather(one.column, one.item, filled)
+    return filled
+
+
+def gather_rows(one: SimpleNamespace) -> NDArray[np.float32]:
+    filled = out(*one.item.shape)
+    kernels.gather_rows(one.own, one.item, filled)
     return filled
 
 
@@ -149,7 +156,7 @@ def ridge(one: SimpleNamespace, b: int, power: float) -> float:
 
 
 EVERY = (
-    dots, all_dots, gather, add_rows, sum_at, sum_sparse_at, best_of_sparse_rows, links, sparse_links,
+    dots, all_dots, gather, gather_rows, add_rows, sum_at, sum_sparse_at, best_of_sparse_rows, links, sparse_links,
     fold_in, without_each,
 )  # fmt: skip
 
@@ -167,6 +174,7 @@ def test_sums_are_those_of_their_slow_versions(one: SimpleNamespace) -> None:
         close(dots(mine), oracles.dots(user, one.vectors, item))
         close(all_dots(mine), oracles.all_dots(user, one.vectors))
         close(gather(mine), oracles.gather(one.column.tolist(), item))
+        close(gather_rows(mine), oracles.gather_rows(one.own[b].tolist(), item))
         close(add_rows(mine), oracles.add_rows(one.rows, history, weight))
         close(sum_at(mine), oracles.sum_at(one.rows, history, weight, item))
         close(sum_sparse_at(mine), oracles.sum_sparse_at(one.ids, one.values, history, weight, item))
@@ -278,7 +286,7 @@ def test_no_queries_and_no_candidates_are_no_work() -> None:
     for kernel in EVERY:
         assert len(kernel(one)) == 1
     none = SimpleNamespace(**vars(one))
-    for name in ("history", "weight", "confidence", "preference", "user", "item"):
+    for name in OF_QUERIES:
         setattr(none, name, getattr(one, name)[:0])
     for kernel in EVERY:
         assert len(kernel(none)) == 0
@@ -295,3 +303,15 @@ def test_weighted_sums_without_an_entry_move_the_older_ones_up(seed: int, width:
     kernels.sums_without(link, weight, moved, filled)
     for b in range(2):
         close(filled[b], oracles.sums_without(link[b].astype(float), weight[b], moved[b], entries))
+
+
+@SOME
+@given(st.integers(0, 2**32 - 1), st.integers(0, 5), st.integers(1, 3))
+def test_the_largest_are_found_along_the_history_early_ones_first(seed: int, entries: int, n: int) -> None:
+    random = np.random.default_rng(seed)
+    fall = random.choice([0.5, 0.5, 1.0, -2.0, np.nan, -np.inf, np.inf], (2, entries, 3)).astype(np.float32)
+    entry, value = np.full((2, 3, n), 9, np.int32), out(2, 3, n)
+    kernels.largest(fall, entry, value)
+    for b in range(2):
+        found = [list(zip(*row, strict=True)) for row in zip(entry[b].tolist(), value[b].tolist(), strict=True)]
+        assert found == oracles.largest(fall[b], n)

@@ -117,7 +117,7 @@ class Config(Group, frozen=True):
     """All of it."""
 
     home: Annotated[str, Meta(description="folder that holds logs, records, catalog, bundles")] = str(HOME)
-    data: Annotated[str, Meta(description="folder of a data set for `demo` and `import`; empty = look around")] = ""
+    data: Annotated[str, Meta(description="folder of a data set for `demo` and `bench`; empty = look around")] = ""
     serve: Serve = Serve()
     fold: Fold = Fold()
     trend: Trend = Trend()
@@ -138,7 +138,7 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
     tree = _merge(tree, {name: {k: v for k, v in group.items() if v is not None} for name, group in overrides.items()})
     tree["home"] = str(folder)
     defaults = msgspec.to_builtins(Config())
-    if "placements" in tree:
+    if isinstance(tree.get("placements"), dict):
         tree["placements"] = _merge(defaults["placements"], tree["placements"])
     try:
         return msgspec.convert(tree, Config, strict=False)
@@ -166,6 +166,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         branch = tree
         for group in groups:
             branch = branch.setdefault(group, {})
+            if not isinstance(branch, dict):
+                raise Invalid(name, f"{group} is set as a whole by another variable", "unset one of the two")
         branch[leaf] = value
     return tree
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -64,7 +64,8 @@ BAD = [
      "10000000000.0 is outside 0..1e+09 for purchase; send a number within"),
     ({"value": float("nan")}, "value", "nan is outside -1e+09..1e+09 for view; send a number within"),
     ({"value": float("inf")}, "value", "inf is outside -1e+09..1e+09 for view; send a number within"),
-    ({"action": Action.ALIAS, "query": "ann"}, "query", "user 'ann' cannot become 'ann'; name another user as the target"),
+    ({"action": Action.ALIAS, "query": "ann"}, "query",
+     "user 'ann' cannot become 'ann'; name another user as the target"),
     ({"action": Action.ALIAS}, "query", "user 'ann' cannot become ''; name another user as the target"),
 ]  # fmt: skip
 
@@ -89,9 +90,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("what", GOOD, ids=range(len(GOOD)))
-def test_an_event_at_the_limits_goes_in_as_it_is(
-    collector: Collector, log: SqliteLog, what: dict[str, object]
-) -> None:
+def test_an_event_at_the_limits_goes_in_as_it_is(collector: Collector, log: SqliteLog, what: dict[str, object]) -> None:
     done = collector.collect([event(**what)])
     assert (done.rejected, done.accepted, done.clamped) == ([], 1, 0)
     assert stored(log) == [msgspec.structs.replace(event(**what), received_ms=NOW_MS)]
@@ -103,12 +102,10 @@ def test_what_the_caller_could_not_read_is_passed_through(collector: Collector) 
     assert (done.rejected, done.accepted) == ([unread], 1)
 
 
-def test_an_event_without_a_time_happened_now_and_one_from_the_future_too(
-    collector: Collector, log: SqliteLog
-) -> None:
+def test_an_event_without_a_time_happened_now_and_one_from_the_future_too(collector: Collector, log: SqliteLog) -> None:
     done = collector.collect([
-        event(event_id="none", at_ms=0), event(event_id="past", at_ms=5), event(event_id="edge", at_ms=NOW_MS + LATE_MS),
-        event(event_id="beyond", at_ms=NOW_MS + LATE_MS + 1),
+        event(event_id="none", at_ms=0), event(event_id="past", at_ms=5),
+        event(event_id="edge", at_ms=NOW_MS + LATE_MS), event(event_id="beyond", at_ms=NOW_MS + LATE_MS + 1),
     ])  # fmt: skip
     assert (done.accepted, done.clamped) == (4, 1)
     times = {one.event_id: one.at_ms for one in stored(log)}
@@ -159,7 +156,7 @@ def test_nothing_is_nothing(collector: Collector, log: SqliteLog) -> None:
 def test_when_the_log_cannot_take_them_the_caller_is_told(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: SqliteLog, *arguments: object) -> None:
+    def full(*_: object) -> None:
         raise Unavailable("the disk is full")
 
     monkeypatch.setattr(SqliteLog, "append", full)
@@ -167,7 +164,9 @@ def test_when_the_log_cannot_take_them_the_caller_is_told(
         collector.collect([event()])
 
 
-def test_what_was_accepted_is_there_for_another_reader(collector: Collector, tmp_path: Path, clock: ManualClock) -> None:
+def test_what_was_accepted_is_there_for_another_reader(
+    collector: Collector, tmp_path: Path, clock: ManualClock
+) -> None:
     collector.collect([event(event_id=str(n), user_id=f"u{n}") for n in range(20)])
     another = SqliteLog(tmp_path / "log", clock)
     assert len(stored(another)) == 20

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import did
 
 from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import HOUR_MS, ManualClock
@@ -19,6 +18,7 @@ from foryou.ingest.worker import Progress, Worker
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
+from worlds import did
 
 
 @dataclass
@@ -168,7 +168,7 @@ def test_the_newest_arrival_tells_how_fresh_the_records_are(log: SqliteLog, stor
     assert one.step().newest_appended_ms == 0
 
 
-class Killed(Exception):  # noqa: N818
+class Killed(Exception):
     """The process is gone."""
 
 
@@ -210,7 +210,7 @@ def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
     one = worker(filled, stores)
     one.lease()
 
-    def gone(self: SqliteFeatures, *arguments: object) -> None:
+    def gone(*_: object) -> None:
         raise Unavailable("the disk is full")
 
     monkeypatch.setattr(SqliteFeatures, "write", gone)
@@ -222,7 +222,7 @@ def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
 
 
 def test_records_that_cannot_be_read_are_passed_over_and_named(
-    filled: SqliteLog, stores: Stores, others: Stores, monkeypatch: pytest.MonkeyPatch
+    filled: SqliteLog, stores: Stores, others: Stores
 ) -> None:
     caught_up(worker(filled, others))
     expected, counts, _, documents, _ = others.state(USERS)
@@ -253,7 +253,7 @@ def test_a_batch_of_nothing_but_poison_is_passed_over(log: SqliteLog, stores: St
     assert one.step().idle
 
 
-def test_a_repeat_in_the_log_changes_nothing(log: SqliteLog, stores: Stores, others: Stores) -> None:
+def test_a_repeat_in_the_log_changes_nothing(log: SqliteLog, stores: Stores) -> None:
     events = [did("ann", f"film-{n}", n) for n in range(5)]
     append(log, *events)
     one = worker(log, stores)
@@ -271,7 +271,7 @@ def test_a_repeat_in_the_log_changes_nothing(log: SqliteLog, stores: Stores, oth
 def test_while_one_worker_has_the_lease_another_has_to_wait(filled: SqliteLog, stores: Stores) -> None:
     first, second = worker(filled, stores), worker(filled, stores)
     first.lease()
-    with pytest.raises(Conflict, match="the feature store .* is being written by .*; stop that worker or wait"):
+    with pytest.raises(Conflict, match=r"the feature store .* is being written by .*; stop that worker or wait"):
         second.lease()
     first.lease()
     first.release()
@@ -285,7 +285,7 @@ def test_the_write_of_a_zombie_is_refused(filled: SqliteLog, stores: Stores, oth
     zombie.lease()
     zombie.step()
     heir.lease()
-    with pytest.raises(StalePosition, match="the lease with token 1 is lost, .* has token 2; take the lease again"):
+    with pytest.raises(StalePosition, match=r"the lease with token 1 is lost, .* has token 2; take the lease again"):
         zombie.step()
     heir.catch_up()
     assert stores.state(USERS) == others.state(USERS)

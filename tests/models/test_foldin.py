@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import oracles
 import pytest
-import worlds
-from worlds import did, query
 
+import oracles
+import worlds
 from foryou.domain.event import Action, Event
 from foryou.domain.records import NOBODY
 from foryou.domain.slate import QueryBatch
@@ -15,6 +14,7 @@ from foryou.features.fold import fold
 from foryou.features.hydrate import assemble_batch
 from foryou.models.foldin import FoldIn, FoldInSettings, rotated
 from foryou.models.recency import Recency
+from worlds import did, query
 
 VECTORS = worlds.vectors()
 SHOP = worlds.Shop()

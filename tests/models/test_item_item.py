@@ -1,10 +1,9 @@
-"""Does the item-to-item model sum the links of the newest items, whole or sparse, and know itself without one of them?"""
+"""Does the model sum the links of the newest items, whole or sparse, and know what it would say without one?"""
 
 import numpy as np
 import pytest
-import worlds
-from worlds import did, query
 
+import worlds
 from foryou.domain.event import Action, Event
 from foryou.domain.records import NOBODY
 from foryou.domain.slate import QueryBatch
@@ -13,6 +12,7 @@ from foryou.features.hydrate import WINDOW, assemble_batch
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
 from foryou.models.recency import Recency
 from foryou.train.item_item import heaviest
+from worlds import did, query
 
 ROWS = worlds.links()
 SHOP = worlds.Shop()

@@ -3,14 +3,14 @@
 from types import SimpleNamespace
 
 import numpy as np
-from worlds import MINUTE_MS, NOW_MS, query
 
 from foryou.models.recency import Recency
+from worlds import MINUTE_MS, NOW_MS, query
 
 
 def ages(recency: Recency, *minutes: float) -> list[float]:
     at_ms = np.array([[NOW_MS - round(one * MINUTE_MS) for one in minutes]], np.int64)
-    return recency.ages(SimpleNamespace(query=[query("ann")], at_ms=at_ms))[0].tolist()  # type: ignore[arg-type]
+    return recency.ages(SimpleNamespace(query=[query("ann")], at_ms=at_ms, memo={}))[0].tolist()  # type: ignore[arg-type]
 
 
 def test_places_fall_with_a_power_and_end_at_the_length() -> None:
@@ -35,5 +35,5 @@ def test_without_a_power_age_does_not_matter() -> None:
 def test_each_query_has_its_own_now() -> None:
     at_ms = np.full((2, 1), NOW_MS, np.int64)
     later = query("bob", now_ms=NOW_MS + 3 * MINUTE_MS)
-    batch = SimpleNamespace(query=[query("ann"), later], at_ms=at_ms)
+    batch = SimpleNamespace(query=[query("ann"), later], at_ms=at_ms, memo={})
     assert Recency(age_power=0.5).ages(batch).ravel().tolist() == [1.0, 0.5]  # type: ignore[arg-type]

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-import worlds
-from worlds import Shop, did, genre_of, query, shown
 
+import worlds
 from foryou.config import Placement, Train
 from foryou.domain.event import Action, Event
 from foryou.domain.slate import Reason, Shown, Verdict
 from foryou.serve.explain import NAMED, WORTH_NAMING
 from foryou.train.item_item import heaviest
+from worlds import Shop, did, genre_of, query, shown
 
 ANN = (
     did("ann", "war-3", 50, Action.PURCHASE), did("ann", "love-1", 40), did("ann", "space-2", 31, Action.VIEW),

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import worlds
-from worlds import NOW_MS, did, query, shown
 
+import worlds
 from foryou.config import Config, Placement
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import ItemChange
@@ -23,7 +22,9 @@ from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
+from foryou.wiring import pipelines
 from foryou.wiring.home import Home
+from worlds import NOW_MS, did, query, shown
 
 PLACEMENTS = {
     "home": worlds.PLAIN,
@@ -155,7 +156,7 @@ REFUSED = {
                                    " train again with `foryou train`"),
     "missing": (None, "bundles/old"),
     "no_catalog": (no_catalog, "no-such-catalog"),
-    "incomplete": (incomplete, "incomplete: KeyError.'welcome'."),
+    "incomplete": (incomplete, r"broken: KeyError\('welcome'\)"),
 }  # fmt: skip
 
 
@@ -177,6 +178,19 @@ def test_a_refused_bundle_leaves_the_old_one_serving_and_is_named(home: Home, ki
     assert (live.release.generation, list(live.refused)) == (1, ["old"])
     with pytest.raises(Exception, match=reason):
         raise Exception(live.refused["old"])
+
+
+def test_a_bundle_that_breaks_on_its_first_answer_leaves_the_old_one_serving(
+    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("Error in faiss::IndexIVF")
+
+    monkeypatch.setattr(pipelines, "warm", breaks)
+    home.models.publish(worlds.bundle("v2"))
+    released(home, main=(("v2", 1.0),))
+    live.refresh()
+    assert (versions(live), live.refused) == (["v1"], {"v2": "broken: RuntimeError('Error in faiss::IndexIVF')"})
 
 
 def test_of_a_release_whose_one_half_is_refused_the_other_half_serves_all(home: Home) -> None:
@@ -300,6 +314,38 @@ def test_two_looks_at_once_do_not_load_a_bundle_twice(home: Home, live: Live) ->
     for thread in threads:
         thread.join()
     assert versions(live) == ["v2"]
+
+
+def test_a_bundle_that_cannot_be_fetched_for_a_moment_is_taken_up_later(
+    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.models.publish(worlds.bundle("v2"))
+    released(home, main=(("v2", 1.0),))
+
+    def gone(*_: object) -> None:
+        raise Unavailable("the network is gone")
+
+    monkeypatch.setattr(ObjectModels, "load", gone)
+    live.refresh()
+    assert (versions(live), live.refused) == (["v1"], {"v2": "the network is gone"})
+    monkeypatch.undo()
+    live.refresh()
+    assert (versions(live), live.refused) == (["v2"], {})
+
+
+def test_a_refused_bundle_is_not_read_again_until_the_next_release(
+    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    real = ObjectModels.load
+    monkeypatch.setattr(ObjectModels, "load", lambda self, version: loads.append(version) or real(self, version))
+    released(home, main=(("gone", 1.0),))
+    for _ in range(3):
+        live.refresh()
+    assert loads == ["gone"]
+    released(home, main=(("v1", 1.0),))
+    live.refresh()
+    assert (loads, live.refused, live.release.generation) == (["gone"], {}, 3)
 
 
 def test_a_log_that_does_not_answer_leaves_what_was_known(

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import worlds
-from worlds import NOW_MS, Shop, did, genre_of, ids, query, shown
 
+import worlds
 from foryou.config import Placement
 from foryou.domain.errors import Unavailable
 from foryou.domain.event import Action
 from foryou.domain.slate import Answer, Query, QueryBatch, Slate
 from foryou.serve import pipeline as module
 from foryou.serve.pipeline import Pipeline, Stages
+from worlds import NOW_MS, Shop, did, genre_of, ids, query, shown
 
 HOME = Placement()
 BROKEN = (Unavailable("the disk is gone"), ValueError("shapes"), KeyError("name"), ZeroDivisionError(), RuntimeError())
@@ -41,6 +41,7 @@ class Broken:
     error: Exception
     essential: bool = False
     places: int = 5
+    always: bool = False
 
     def __call__(self, *_: object) -> Any:
         raise self.error
@@ -270,9 +271,10 @@ class Slow:
     seconds: float
     name: str = field(init=False)
     places: int = field(init=False)
+    always: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.name, self.places = self.source.name, self.source.places
+        self.name, self.places, self.always = self.source.name, self.source.places, self.source.always
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         self.source.propose(batch, slate)
@@ -302,33 +304,40 @@ def test_once_the_time_is_over_optional_stages_are_skipped_and_declared(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.change("war-4", status="deleted")
-    answer = slow(shop, monkeypatch, "item_to_item")(query("ann", 10))
-    late = ("popular", "asked", "seen", "rank", "category_cap", "exploration", "explain")
+    answer = slow(shop, monkeypatch, "collaborative")(query("ann", 10))
+    late = ("item_to_item", "asked", "seen", "rank", "category_cap", "exploration", "explain")
     assert answer.degraded == tuple(f"deadline:{name}" for name in late)
     assert len(answer.items) == 10
     assert "war-4" not in shown(answer)
     assert {item.reason.code for item in answer.items} == {"unexplained"}
-    assert {item.source for item in answer.items} == {"collaborative"}, "the priors decide"
+    scores = [item.score for item in answer.items]
+    assert scores == sorted(scores, reverse=True), "the priors of the sources decide"
 
 
-def test_with_no_time_at_all_the_answer_is_empty_and_says_why(shop: Shop) -> None:
-    answer = shop.run(query("ann", 10, asked="war-5"), deadline=0.0)[0][0]
-    assert answer.items == []
-    assert {"deadline:represent", "deadline:popular", "deadline:rank", "short_answer"} <= set(answer.degraded)
+def test_with_no_time_at_all_everybody_gets_what_is_popular(shop: Shop) -> None:
+    shop.change("love-1", status="sold out")
+    answer = shop.run(query("bob", 10, asked="war-5"), deadline=0.0)[0][0]
+    assert len(answer.items) == 10
+    assert {item.found_by for item in answer.items} == {("popular",)}
+    assert "love-1" not in shown(answer)
+    assert {"deadline:represent", "deadline:collaborative", "deadline:rank"} <= set(answer.degraded)
     assert answer.verdict
-    assert answer.verdict.outcome == "not_proposed"
     assert answer.verdict.inputs["collaborative"] == 0
 
 
-def test_the_verdict_is_about_the_item_that_was_asked_for_even_when_it_was_not_looked_at(
+def test_an_item_that_there_was_no_time_to_look_at_was_not_proposed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = slow(shop, monkeypatch, "collaborative")(query("ann", 10, asked="love-14"))
-    assert "deadline:asked" in answer.degraded
+    shop.pipeline = shop.made(Placement(collaborative=5, item_to_item=0, popular=0))
+    stages, clock = shop.pipeline.stages, FakeTime()
+    monkeypatch.setattr(module, "time", clock)
+    sources = tuple(Slow(one, clock, 0.02 * (one.name == "collaborative")) for one in stages.sources)
+    shop.pipeline = Pipeline(replace(stages, sources=sources), "v1")
+    answer = shop.run(query("ann", 3, asked="love-14"), deadline=100.01)[0][0]
+    assert len(answer.items) == 3
     assert answer.verdict
-    assert answer.verdict.proposed_by in ((), ("collaborative",))
-    assert answer.verdict.outcome in ("not_proposed", "outranked")
-    assert answer.verdict.score == 0 or answer.verdict.proposed_by
+    assert (answer.verdict.outcome, answer.verdict.proposed_by) == ("not_proposed", ())
+    assert answer.verdict.inputs["popularity"] > 0
 
 
 def test_the_trace_has_every_stage_in_order_with_the_candidates_kept(shop: Shop) -> None:

@@ -4,12 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import worlds
-from worlds import EACH, NOW_MS, Shop, did, genre_of, query, shown
 
+import worlds
 from foryou.config import Placement
 from foryou.domain.event import Action, hash64
 from foryou.domain.slate import Answer
+from worlds import EACH, NOW_MS, Shop, did, genre_of, query, shown
 
 CAPPED = Placement(explore_share=0.0)
 EXPLORING = Placement(category_cap=0)
@@ -98,7 +98,7 @@ def test_chance_gets_a_tenth_of_the_places_on_average(k: int) -> None:
     answers = [answer for batch in explored(shop, k, 1_600) for answer in batch]
     places = [sum(item.source == "exploration" for item in answer.items) for answer in answers]
     assert all(len(answer.items) == k for answer in answers)
-    assert {place for place in places} <= {int(0.1 * k), int(0.1 * k + 0.999)}
+    assert set(places) <= {int(0.1 * k), int(0.1 * k + 0.999)}
     assert np.mean(places) / k == pytest.approx(0.1, abs=0.01)
 
 

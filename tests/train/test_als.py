@@ -2,10 +2,10 @@
 
 import numba
 import numpy as np
-import oracles
 import pytest
 from tables import checkerboard, table
 
+import oracles
 from foryou.train.als import AlsSettings, factorise, pairs
 from foryou.train.dataset import Interactions
 
@@ -84,7 +84,9 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
 def test_progress_is_told_after_each_sweep() -> None:
     told: list[tuple[int, int]] = []
-    factorise(checkerboard(6, 6, 1)[0], AlsSettings(width=2, iterations=3), lambda done, total: told.append((done, total)))
+    factorise(
+        checkerboard(6, 6, 1)[0], AlsSettings(width=2, iterations=3), lambda done, total: told.append((done, total))
+    )
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

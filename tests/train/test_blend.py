@@ -90,4 +90,8 @@ def test_an_honest_figure_uses_the_weights_of_the_other_half() -> None:
         assert figures[half].tolist() == ndcg_of_rank(ranks(made, weight))[half].tolist()
     for place in np.flatnonzero(late):  # in this half choices follow the third input alone
         made.chosen[place] = int(np.argmax(made.inputs[place][2]))
-    assert cross_fitted(made)[late].mean() < 0.3 < ndcg_of_rank(ranks(made, learn(made, np.flatnonzero(late))))[late].mean()
+    assert (
+        cross_fitted(made)[late].mean()
+        < 0.3
+        < ndcg_of_rank(ranks(made, learn(made, np.flatnonzero(late))))[late].mean()
+    )

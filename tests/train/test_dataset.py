@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import worlds
-from worlds import NOW_MS, did
 
+import worlds
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import NotFound
 from foryou.domain.event import CODE, Action, Event
@@ -17,6 +16,7 @@ from foryou.ingest.codec import event_of, event_record, records_of
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.train import dataset
 from foryou.train.dataset import interactions, snapshot
+from worlds import NOW_MS, did
 
 
 @pytest.fixture

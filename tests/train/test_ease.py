@@ -89,7 +89,7 @@ def test_the_matrix_is_symmetric_and_stays_positive_definite(decay: float) -> No
 
 def test_a_matrix_that_is_not_positive_definite_is_refused() -> None:
     with pytest.raises(
-        Refused, match="The co-occurrence matrix is not positive definite; raise train.ease_regularisation"
+        Refused, match=r"The co-occurrence matrix is not positive definite; raise train\.ease_regularisation"
     ):
         ease(ratings(), EaseSettings(-30.0, 1.0))
 

@@ -19,7 +19,7 @@ from foryou.train import fit
 from foryou.train.dataset import Interactions
 from foryou.train.fit import Fit, Report, welcome
 from foryou.wiring.pipelines import FEATURES
-from foryou.wiring.training import PLAIN, fitting, rehearsal
+from foryou.wiring.training import fitting, plain, rehearsal
 
 DAY_MS = 86_400_000
 WORLD = World(now_ms=START_MS, users=80, items=300, events=2_000)  # 50 favourites each, 21 of them rated
@@ -77,7 +77,7 @@ def test_the_favourite_categories_that_were_planted_are_recommended(
     fitted: tuple[ModelBundle, Report, Catalog, Interactions],
 ) -> None:
     bundle, _, catalog, log = fitted
-    lived = rehearsal(bundle, catalog, SMALL, PLAIN)
+    lived = rehearsal(bundle, catalog, SMALL, plain(SMALL))
     lived.feed_all(log.events(catalog))
     users = list(WORLD.tastes())
     answers = lived.ask(users, [START_MS] * len(users), 10)
@@ -166,6 +166,7 @@ def test_the_gate_compares_with_popularity(ours: float, popular: float, verdict:
     assert gate.metrics == {"ndcg_at_10": ours, "popularity_ndcg_at_10": popular, "predictions": 50.0}
 
 
-def test_the_exploring_placement_is_another_one() -> None:
-    assert (PLAIN.category_cap, PLAIN.explore_share) == (0, 0.0)
-    assert Placement().explore_share > 0
+def test_models_are_compared_on_the_home_page_without_exploration_and_cap() -> None:
+    home = Placement(collaborative=7, length=3)
+    found = plain(msgspec.structs.replace(Config(), placements={"home": home}))
+    assert found == Placement(collaborative=7, length=3, category_cap=0, explore_share=0.0)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import START_MS, table
 
+import worlds
 from foryou.domain.clock import ManualClock
 from foryou.domain.event import hash64
 from foryou.domain.slate import Answer, Query, Reason, Shown, Trace
@@ -139,9 +139,7 @@ def lived(rows: Sequence[tuple[int, int, float]], start: int, live: bool) -> tup
     made = stub.rehearsal()
     log = table(rows, 60)
     told: list[tuple[int, int]] = []
-    done = replay_pipeline(
-        log, start, len(log), worlds.catalog(), made, 3, live, lambda a, b: told.append((a, b))
-    )
+    done = replay_pipeline(log, start, len(log), worlds.catalog(), made, 3, live, lambda a, b: told.append((a, b)))
     assert told[-1] == (len(log) - start, len(log) - start)
     return stub, done, made
 

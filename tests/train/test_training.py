@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import worlds
-from worlds import NOW_MS
 
+import worlds
 from foryou.config import Config, Placement, Train
 from foryou.domain.bundle import Gate
 from foryou.domain.catalog import ItemChange
@@ -25,9 +24,9 @@ from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.train import baselines, fit
 from foryou.train.evaluate import Judgement
-from foryou.wiring import training
 from foryou.wiring.home import Home
 from foryou.wiring.training import Lock, idle_parts, judge, release, train
+from worlds import NOW_MS
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -187,4 +186,3 @@ def test_parts_that_are_switched_on_and_never_contribute_are_named() -> None:
     assert idle_parts(Config(), some) == ["item_to_item", "exploration", "category_cap"]
     off = Placement(item_to_item=0, explore_share=0.0, category_cap=0)
     assert idle_parts(msgspec.structs.replace(Config(), placements={"home": off}), some) == []
-    assert training.PLAIN.explore_share == 0

@@ -254,6 +254,7 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         anchor=query.anchor,
         exclude=query.exclude,
         num_results=query.k,
+        knew=answer.knew,
     )
 
 

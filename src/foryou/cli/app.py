@@ -7,6 +7,7 @@ import typer
 
 from foryou import __version__, config
 from foryou.config import Config
+from foryou.domain.errors import NotFound
 from foryou.wiring.home import Home, open_home
 
 app = typer.Typer(
@@ -58,6 +59,9 @@ def settings(home: Path | None, **overrides: Any) -> Config:
     return config.load(home, None, **overrides)
 
 
-def opened(home: Path | None, **overrides: Any) -> Home:
-    """Open the stores of the home."""
-    return open_home(settings(home, **overrides))
+def opened(home: Path | None, new: bool = False) -> Home:
+    """Open the stores of the home. Raises NotFound where there is none, unless it may be a `new` one."""
+    config = settings(home)
+    if not new and not Path(config.home, "log").is_dir():
+        raise NotFound(f"There is no home at {config.home}; `foryou import PATH --home DIR` or `foryou demo` makes one")
+    return open_home(config)

@@ -8,7 +8,7 @@ import typer
 
 from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, models, opened
-from foryou.domain.errors import NotFound
+from foryou.domain.errors import Conflict, NotFound
 from foryou.ingest import importers
 from foryou.ingest.importers import ImportReport
 from foryou.train import evaluate as evaluating
@@ -27,7 +27,7 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Put a data set into the log and fold it. A bad line is reported and skipped; importing twice adds nothing."""
-    store = opened(home)
+    store = opened(home, new=True)
     with show.progress() as report:
         result = bring_in(store, importers.detect(path), report)
     store.close()
@@ -45,9 +45,7 @@ def bring_in(home: Home, layout: importers.Layout, report: show.Report) -> Impor
 
 
 def folded(home: Home, report: show.Report) -> None:
-    """Fold what waits in the log; a running stream process is waited for instead."""
-    from foryou.domain.errors import Conflict
-
+    """Fold what waits in the log; where a stream process runs, it does so itself."""
     worker = home.worker()
     try:
         worker.lease()
@@ -210,10 +208,10 @@ def rollback(home: HomeOption = None, json: JsonOption = False) -> None:
     store = opened(home)
     releases = store.models.releases()
     served = [next(iter(release.families.values()))[0][0] for release in releases]
-    earlier = [version for version in served if version != served[-1]] if served else []
-    if not earlier:
+    first = served.index(served[-1]) if served else 0
+    if not first:
         raise NotFound("There is no earlier bundle to return to; `foryou models list` shows what there is")
-    _released(training.release(store, earlier[-1], f"rolled back from {served[-1]}"), json)
+    _released(training.release(store, served[first - 1], f"rolled back from {served[-1]}"), json)
 
 
 def _released(release: Any, json: bool) -> None:

@@ -37,7 +37,8 @@ def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
     name = uuid.uuid4().hex
     query = Query(now_ms=now, seed=hash64(f"{wanted['user_id']}:{name}"), **wanted)
     answer = live.arm_for(query.user_id).pipelines[placement].run([query])[0][0]
-    home.log.append(Stream.EXPOSURES, [exposure_record(exposure(name, placement, query, answer))])
+    if not query.asked:  # a question about an item shows nothing to anybody
+        home.log.append(Stream.EXPOSURES, [exposure_record(exposure(name, placement, query, answer))])
     return name, answer
 
 

@@ -11,7 +11,7 @@ import typer
 from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, opened, settings
 from foryou.config import Config
-from foryou.domain.errors import Invalid
+from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_of
 from foryou.ingest.worker import Worker
@@ -19,6 +19,7 @@ from foryou.wiring import serving
 from foryou.wiring.home import Home, open_home
 
 PANEL = "Run"
+SWITCHES = 100  # attempts to switch to refolded records while events keep arriving
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -80,12 +81,19 @@ def refold(home: HomeOption = None, json: JsonOption = False) -> None:
     """Build all user records and counters anew from the log, beside the live ones, then switch; nothing stops."""
     store = opened(home)
     fresh = store.features.begin_generation()
-    worker = Worker(store.log, fresh, store.items, store.config.fold.batch, store.config.fold.lease_ms)
+    worker = Worker(store.log, fresh, None, store.config.fold.batch, store.config.fold.lease_ms)
     worker.lease()
     with show.progress() as report:
         done = worker.catch_up(lambda a, b: report("fold", a, b))
+        for attempt in range(SWITCHES):
+            try:
+                fresh.switch_generation()
+                break
+            except Conflict:  # events arrived since: fold them and try again
+                worker.catch_up()
+                if attempt == SWITCHES - 1:
+                    raise
     worker.release()
-    fresh.switch_generation()
     fresh.close()
     store.close()
     if json:

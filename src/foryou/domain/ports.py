@@ -1,6 +1,6 @@
-"""Which seams does foryou have? Eight protocols; a backend is one class that keeps one of them.
+"""Which seams does foryou have? Nine protocols; a backend is one class that keeps one of them.
 
-Every promise below is a test in `tests/contracts`, run over every backend.
+Every promise of a store is a test in `tests/contracts`, run over every backend.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -159,10 +159,11 @@ class Feature(Protocol):
 
 
 class Source(Protocol):
-    """Where candidates come from. Only adds, at most `places` per query."""
+    """Where candidates come from. Only adds, at most `places` per query; `always`: even past the deadline."""
 
     name: str
     places: int
+    always: bool
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose candidates for every query."""

@@ -79,6 +79,7 @@ class QueryBatch:
     user: NDArray[np.float32]
     inverse: NDArray[np.float64]
     place: NDArray[np.int32]
+    knew: list[dict[str, int]] = field(default_factory=list)  # per query: others merged into the user, and their places
     memo: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
@@ -218,6 +219,7 @@ class Answer:
     offset: int
     view: View
     verdict: "Verdict | None" = None
+    knew: dict[str, int] = field(default_factory=dict)  # others merged into the user, and their places in `events`
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,23 +23,28 @@ class Hydrate:
 
     def __call__(self, queries: list[Query]) -> QueryBatch:
         """Give the batch, with one read of the store (two where a user was merged)."""
-        return assemble_batch(queries, self._records([query.user_id for query in queries]), self._view())
+        records, knew = self._records([query.user_id for query in queries])
+        batch = assemble_batch(queries, records, self._view())
+        batch.knew = knew
+        return batch
 
     def strangers(self, queries: list[Query]) -> QueryBatch:
         """Give the batch as if nobody were known: what is left when the store does not answer."""
         return assemble_batch(queries, [None] * len(queries), self._view())
 
-    def _records(self, users: list[str]) -> list[UserRecord | None]:
+    def _records(self, users: list[str]) -> tuple[list[UserRecord | None], list[dict[str, int]]]:
+        """Give the records, merged ones joined, and for each user the places of those who were joined."""
         found = self._store.read(users)
         relatives = {name for record in found if record for name in _relatives(record)}
         if not relatives:
-            return found
+            return found, []
         names = list(relatives)
         known = dict(zip([*users, *names], [*found, *self._store.read(names)], strict=True))
         second = {name for main in names if (record := known[main]) for name in record.core.merged} - set(known)
         if second:
             known |= dict(zip(second, self._store.read(list(second)), strict=True))
-        return [_with_relatives(user, known) for user in users]
+        knew = {name: record.offset for name, record in known.items() if record}
+        return [_with_relatives(user, known) for user in users], [knew] * len(users)
 
 
 def _relatives(record: UserRecord) -> tuple[str, ...]:

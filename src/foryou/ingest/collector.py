@@ -54,7 +54,7 @@ class Collector:
         A Rejection among the events is one that the caller could not even read; it is passed through.
         """
         done, now = Collected(), self._clock.now_ms()
-        appended: dict[Stream, list[Record]] = {}
+        appended: dict[tuple[Stream, int], list[Record]] = {}  # by stream and records per event
         for index, event in enumerate(events):
             if isinstance(event, Rejection):
                 done.rejected.append(event)
@@ -70,11 +70,12 @@ class Collector:
             done.clamped += checked.at_ms != (event.at_ms or now)
             done.event_ids.append(checked.event_id)
             for stream, record in records:
-                appended.setdefault(stream, []).append(record)
-        for stream, batch in sorted(appended.items()):
+                each = sum(other is stream for other, _ in records)
+                appended.setdefault((stream, each), []).append(record)
+        for (stream, each), batch in sorted(appended.items()):
             receipt = self._log.append(stream, batch)
             if stream is Stream.EVENTS:
-                done.duplicates = min(receipt.repeats, len(done.event_ids))
+                done.duplicates += receipt.repeats // each
         done.accepted = len(done.event_ids) - done.duplicates
         return done
 

@@ -34,13 +34,18 @@ class Progress:
 
 
 class Worker:
-    """Folds a log into a feature store and an item store, as long as it holds the lease.
+    """Folds a log into a feature store and an item store (None: users only), as long as it holds the lease.
 
     Killed at any moment it loses nothing: the position is written with the records it belongs to.
     """
 
     def __init__(
-        self, log: EventLog, features: FeatureStore, items: ItemStore, batch: int = 2_000, lease_ms: int = 5_000
+        self,
+        log: EventLog,
+        features: FeatureStore,
+        items: ItemStore | None,
+        batch: int = 2_000,
+        lease_ms: int = 5_000,
     ) -> None:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
@@ -79,6 +84,8 @@ class Worker:
         for stream in (Stream.EVENTS, Stream.USERS):
             for partition, end in self._log.ends(stream).items():
                 left += end - self._features.position(partition).get(stream, -1)
+        if self._items is None:
+            return left
         position = self._items.position()
         return left + sum(end - position.get(partition, -1) for partition, end in self._log.ends(Stream.ITEMS).items())
 
@@ -105,6 +112,8 @@ class Worker:
         done.newest_appended_ms = max(done.newest_appended_ms, entries[-1].appended_ms if entries else 0)
 
     def _fold_items(self, partition: int, done: Progress) -> None:
+        if self._items is None:
+            return
         after = self._items.position().get(partition, -1)
         entries = self._log.read(Stream.ITEMS, partition, after, self._batch)
         if not entries:

@@ -1,6 +1,7 @@
 """What does foryou measure? Traces and counts become Prometheus metrics, one set for all processes of a home."""
 
 import os
+import sys
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,6 +36,7 @@ class Metrics:
         self.not_finite = Counter(
             "foryou_scores_not_finite_total", "scores that were NaN or infinite", registry=registry
         )
+        self.dropped = Counter("foryou_dropped_total", "candidates dropped, by rule", ["rule"], registry=registry)
         self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"], registry=registry)
         self.events = Counter("foryou_events_total", "events by outcome", ["outcome"], registry=registry)
         self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"], registry=registry)
@@ -73,6 +75,10 @@ class Metrics:
             meter.observe(ms)
         for stage in trace.fallbacks:
             self.fallbacks.labels(stage).inc(queries)
+        for rule, count in trace.dropped.items():
+            self.dropped.labels(rule).inc(count)
+        for error in trace.errors:
+            print(f"a stage failed and was passed over: {error}", file=sys.stderr)  # noqa: T201
         if trace.not_finite:
             self.not_finite.inc(trace.not_finite)
 

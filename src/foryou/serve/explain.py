@@ -11,6 +11,7 @@ from foryou.serve.rankers import Blend
 NAMED = 2  # history items named at most
 LEAST = 1e-6  # a smaller fall of the score is none
 WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
+POPULAR = Reason("popular", "Popular with everybody")
 _VERB = {
     Action.PURCHASE: "bought", Action.RATING: "rated", Action.LIKE: "liked", Action.VIEW: "viewed",
     Action.CLICK: "looked at", Action.DWELL: "spent time on", Action.ADD_TO_CART: "put in your cart",
@@ -73,7 +74,7 @@ class Explain:
             return Reason("trending", "Trending now")
         if batch.history[b, 0]:
             return Reason("taste", "Your earlier taste")
-        return Reason("popular", "Popular with everybody")
+        return POPULAR
 
     def _because(self, batch: QueryBatch, b: int, entries: tuple[int, ...]) -> Reason:
         names = [int(batch.history[b, entry]) for entry in entries]
@@ -88,18 +89,15 @@ class Explain:
         return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
 
 
-def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:  # noqa: ARG001
-    """Give the reason of a similar-items page: the item of the page."""
+def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
+    """Give the reasons of an item page: what goes with the item, and what only fills the list."""
     catalog = batch.view.catalog
     reasons = []
-    for anchor, row in zip(batch.anchor, best, strict=True):
-        name = int(anchor)
-        one = (
-            Reason("similar", f"Goes with {catalog.title_of(name)}", (catalog.id_of(name),))
-            if name
-            else Reason("popular", "Popular with everybody")
-        )
-        reasons.append([one] * int(np.count_nonzero(row >= 0)))
+    for b, anchor in enumerate(batch.anchor.tolist()):
+        title, because = (catalog.title_of(anchor), (catalog.id_of(anchor),)) if anchor else ("", ())
+        goes = Reason("similar", f"Goes with {title}", because)
+        places = [c for c in best[b].tolist() if c >= 0]
+        reasons.append([goes if "similar" in slate.sources_of(b, c) else POPULAR for c in places])
     return reasons
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog, ItemChange
-from foryou.domain.errors import ForyouError, Refused
+from foryou.domain.errors import ForyouError, Refused, Unavailable
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
 from foryou.domain.records import Trending
@@ -51,6 +51,7 @@ class Live:
         self._serving: tuple[Release, dict[str, Arm]] = (Release(0, {MAIN: ((UNTRAINED, 1.0),)}), {})  # swapped whole
         self._lock = threading.Lock()
         self._now_ms: int | None = None
+        self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
 
     @property
@@ -86,8 +87,9 @@ class Live:
     def _take_up_release(self) -> None:
         release, held = self._serving
         wanted = self._means.models.release() or release
-        if wanted.generation == release.generation and held:
+        if wanted.generation == self._tried and held:
             return
+        self._tried, self.refused = wanted.generation, {}
         arms: dict[str, Arm] = {}
         families: dict[str, Shares] = {}
         for family, shares in wanted.families.items():
@@ -113,8 +115,12 @@ class Live:
             try:
                 bundle = self._means.models.load(version)
                 arms[version] = self._started(bundle, self._means.models.load_catalog(bundle.manifest.catalog))
-            except (ForyouError, LookupError) as error:  # LookupError: an array or a setting is missing
-                self.refused[version] = str(error) if isinstance(error, ForyouError) else f"incomplete: {error!r}"
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the old one goes on serving
+                if isinstance(error, Unavailable):
+                    self._tried = -1  # it may be there at the next look
+                self.refused[version] = str(error) if isinstance(error, ForyouError) else f"broken: {error!r}"
+                if isinstance(error, Unavailable):
+                    self._tried = -1  # the next look tries again
                 return False
         return True
 

@@ -37,22 +37,25 @@ class Run:
     slate: Slate
     trace: Trace = field(default_factory=Trace)
 
-    def stage(self, name: str, essential: bool = False) -> "_Stage":
-        """Time a stage; entering says whether to run it. A stage that is not essential fails open and is counted."""
-        return _Stage(self, name, essential)
+    def stage(self, name: str, essential: bool = False, always: bool = False) -> "_Stage":
+        """Time a stage; entering says whether to run it: it does when on time, essential, or cheap enough for `always`.
+
+        A stage that is not essential fails open and is counted.
+        """
+        return _Stage(self, name, essential, essential or always)
 
 
 class _Stage:
     """One timed stage of a run."""
 
-    __slots__ = ("_essential", "_name", "_run", "_start")
+    __slots__ = ("_always", "_essential", "_name", "_run", "_start")
 
-    def __init__(self, run: Run, name: str, essential: bool) -> None:
-        self._run, self._name, self._essential = run, name, essential
+    def __init__(self, run: Run, name: str, essential: bool, always: bool) -> None:
+        self._run, self._name, self._essential, self._always = run, name, essential, always
 
     def __enter__(self) -> bool:
         self._start = time.perf_counter()
-        on_time = self._essential or self._start < self._run.deadline
+        on_time = self._always or self._start < self._run.deadline
         if not on_time:
             self._run.trace.fallbacks.append(f"deadline:{self._name}")
         return on_time
@@ -84,7 +87,7 @@ class Pipeline:
             if on_time:
                 stages.represent(batch)
         for source in stages.sources:
-            with run.stage(source.name) as on_time:
+            with run.stage(source.name, always=source.always) as on_time:
                 if on_time:
                     source.propose(batch, slate)
         self._apply(run, stages.filters, batch)
@@ -105,7 +108,7 @@ class Pipeline:
 
     def _hydrate(self, run: Run, queries: list[Query]) -> QueryBatch:
         batch = None
-        with run.stage("hydrate"):
+        with run.stage("hydrate", always=True):
             batch = self.stages.hydrate(queries)
         return batch or self.stages.strangers(queries)
 
@@ -140,5 +143,6 @@ class Pipeline:
             ]  # fmt: skip
             if len(shown) < query.k:
                 degraded.append("short_answer")
-            answers.append(Answer(shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b]))
+            knew = batch.knew[b] if batch.knew else {}
+            answers.append(Answer(shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], knew))
         return answers

@@ -1,4 +1,4 @@
-"""What may be shown? Where do I add a business rule? Here: a class with `apply`, and one line in `wiring.py`."""
+"""What may be shown? A business rule is a class with `apply` here, and one line in `wiring/pipelines.py`."""
 
 import numpy as np
 from numpy.typing import NDArray

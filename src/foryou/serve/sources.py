@@ -15,6 +15,7 @@ class Collaborative:
     """The items nearest to the user vector."""
 
     name = "collaborative"
+    always = False
 
     def __init__(self, index: Index, quota: int) -> None:
         self._index, self.places = index, quota
@@ -32,6 +33,7 @@ class ItemToItem:
     """The items that go with those of the history."""
 
     name = "item_to_item"
+    always = False
 
     def __init__(self, model: ItemItem, quota: int) -> None:
         self._model, self.places = model, quota
@@ -45,6 +47,7 @@ class Similar:
     """The items that go with the item of the page: the strongest links, then the nearest vectors."""
 
     name = "similar"
+    always = False
 
     def __init__(self, model: ItemItem, vectors: FoldIn, index: Index, quota: int) -> None:
         self._model, self._vectors, self._index, self._quota = model, vectors, index, quota
@@ -65,6 +68,7 @@ class Popular:
     """What trends, and what everybody likes: the same for all, so it also serves those nobody knows yet."""
 
     name = "popular"
+    always = True
 
     def __init__(self, model: Popularity, quota: int, behind: float = 0.0) -> None:
         self._model, self.places = model, quota
@@ -84,6 +88,7 @@ class Asked:
     """The item whose fate is asked for, so that every later stage gives its verdict on it."""
 
     name = "asked"
+    always = False
     places = 1
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:

@@ -31,7 +31,6 @@ class Variants:
 
     served: Made
     plain: Made
-    wide: Made  # proposes up to 1,000 candidates as its answer: what retrieval can reach
 
 
 @dataclass(slots=True)
@@ -163,15 +162,13 @@ def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variant
     for user, item in zip(log.user[cut:].tolist(), log.item[cut:].tolist(), strict=True):
         later.setdefault(user, set()).add(item)
     users = list(later)
-    rehearsal, wide = variants.plain(), variants.wide()
-    events = log.part(0, cut).events(catalog)
-    for one in (rehearsal, wide):
-        one.feed_all(events)
+    rehearsal = variants.plain()
+    rehearsal.feed_all(log.part(0, cut).events(catalog))
     scores, reached = [], []
     for start in range(0, len(users), 32):
         batch = users[start : start + 32]
         names, now = [log.user_ids[user] for user in batch], [int(log.at_ms[cut])] * len(batch)
-        answers, candidates = rehearsal.ask(names, now, metrics.K), wide.ask(names, now, 1_000)
+        answers, candidates = rehearsal.ask(names, now, metrics.K), rehearsal.ask(names, now, 1_000)
         for user, answer, found in zip(batch, answers, candidates, strict=True):
             scores.append(metrics.score_list([catalog.number(item.item_id) for item in answer.items], later[user]))
             proposed = {catalog.number(item.item_id) for item in found.items}

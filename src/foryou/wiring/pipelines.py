@@ -107,7 +107,7 @@ def _pipeline(version: str, models: Models, placement: Placement, hydrate: Hydra
             (Similar(models.item_item, models.fold_in, models.index, placement.similar), placement.similar),
             (Collaborative(models.index, placement.collaborative), placement.collaborative),
             (ItemToItem(models.item_item, placement.item_to_item), placement.item_to_item),
-            (Popular(models.popularity, placement.popular, 2 * BEHIND if by_page else 0.0), placement.popular),
+            (Popular(models.popularity, placement.popular, 2 * BEHIND if by_page else BEHIND), placement.popular),
         )
         if quota
     ]

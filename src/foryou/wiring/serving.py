@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.service import Parts, Service
 from foryou.config import Config
-from foryou.domain.errors import Conflict, ForyouError, Unavailable
+from foryou.domain.errors import Conflict, ForyouError, Refused, Unavailable
 from foryou.domain.log import Stream
 from foryou.ingest.exposures import Exposures
 from foryou.ingest.worker import Worker
@@ -28,7 +29,7 @@ from foryou.wiring.home import Home, open_home
 
 LEASE_RENEWALS = 3  # per lease time
 RESTART_S = 0.5
-METRICS_EVERY_S = 0.25
+REFUSED_S = 5.0
 
 
 def application() -> Litestar:
@@ -101,9 +102,9 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
                 _fold_on(home, worker, stopped, metrics)
             except Conflict:  # another process folds, or took over: stand by
                 time.sleep(config.fold.lease_ms / 1e3 / LEASE_RENEWALS)
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 print(f"stream: {error}", file=sys.stderr)  # noqa: T201
-                time.sleep(RESTART_S)
+                time.sleep(REFUSED_S if isinstance(error, Refused) else RESTART_S)
         worker.release()
     finally:
         home.close()
@@ -146,6 +147,7 @@ class Supervisor:
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM. Raises Unavailable if the port is taken."""
         serve = self._config.serve
+        _must_be_free(serve.host, serve.port)
         os.environ[f"{configuration.PREFIX}SERVE__SUPERVISOR_PID"] = str(os.getpid())
         watch = threading.Thread(target=self._watch_stream, daemon=True)
         watch.start()
@@ -180,12 +182,21 @@ class Supervisor:
                 self._stream.kill()
 
 
+def _must_be_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(f"{host}:{port} cannot be listened on ({error}); choose another with --port") from None
+
+
 def launch(config: Config) -> tuple[list[str], dict[str, str]]:
     """Give command and environment of a supervisor with this configuration; its processes share their meters.
 
     A process of its own, because meters are shared only if the variable was there before they were imported.
     """
-    folder = share(Path(config.home) / "run" / "metrics")
+    folder = share(Path(config.home) / "run" / "metrics" / str(config.serve.port))
     return [sys.executable, "-m", "foryou.wiring.serving", "serve"], dict(os.environ) | _variables(config) | folder
 
 
@@ -203,7 +214,10 @@ def main() -> None:
     if sys.argv[1:] == ["serve"]:
         url = f"http://{config.serve.host}:{config.serve.port}"
         told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics, Ctrl-C stops)"
-        Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
+        try:
+            Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
+        except ForyouError as error:
+            sys.exit(f"error: {error}")
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

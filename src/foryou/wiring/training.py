@@ -1,5 +1,6 @@
 """How is a home trained and judged? The job's steps, put together from log, stores and pipelines."""
 
+import fcntl
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import Conflict
+from foryou.domain.log import Position
 from foryou.domain.release import MAIN, Release
 from foryou.domain.slate import View
 from foryou.features import trending
@@ -27,7 +29,6 @@ from foryou.wiring.pipelines import FEATURES, Watch, pipelines, serving_settings
 
 Progress = Callable[[str, int, int], None]
 LOOK_EVERY_MS = 300_000  # a rehearsal looks at trends every five minutes of log time; the live system more often
-PLAIN = Placement(category_cap=0, explore_share=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,15 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
     with Lock(Path(home.config.home) / "train.lock"):
         report = fit.Report()
         with report.stage("snapshot"):
-            log, catalog = _snapshot(home, on_progress)
+            log, catalog, through = _snapshot(home, on_progress)
         home.models.publish_catalog(catalog)
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
         work = Path(home.config.home) / "work"
         bundle, fitted = fitting(home.config, on_progress).bundle(log, catalog, version, home.clock.now_ms(), work)
+        manifest = msgspec.structs.replace(bundle.manifest, through=through)
         with report.stage("publish"):
-            home.models.publish(bundle)
+            home.models.publish(ModelBundle(manifest, bundle.arrays, bundle.files))
+            home.models.sweep()
         report.seconds |= fitted.seconds
     good = bundle.manifest.gate.verdict != "refuse" or force
     if promote and good:
@@ -71,14 +74,14 @@ def release(home: Home, version: str, reason: str) -> Release:
     return new
 
 
-def _snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog]:
+def _snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog, Position]:
     """Fold what waits, extend the catalog, and read the log into a table."""
     path = Path(home.config.home) / "work" / "snapshot.parquet"
-    dataset.snapshot(home.log, event_of, path, lambda done, total: on_progress("snapshot", done, total))
+    through = dataset.snapshot(home.log, event_of, path, lambda done, total: on_progress("snapshot", done, total))
     position = home.items.position()
     named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
     catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
-    return dataset.interactions(path, catalog), catalog
+    return dataset.interactions(path, catalog), catalog, through
 
 
 class Lock:
@@ -88,8 +91,6 @@ class Lock:
         self._path = path
 
     def __enter__(self) -> "Lock":
-        import fcntl
-
         self._file = self._path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,6 +101,11 @@ class Lock:
 
     def __exit__(self, *problem: object) -> None:
         self._file.close()
+
+
+def plain(config: Config) -> Placement:
+    """Give the home page without exploration and cap: what the blend is learned on and models are compared by."""
+    return msgspec.structs.replace(config.placements["home"], category_cap=0, explore_share=0.0)
 
 
 def fitting(config: Config, on_progress: Progress) -> fit.Fit:
@@ -114,7 +120,7 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
         ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
         validation_share=train.validation_share, serving=serving_settings(train), features=FEATURES,
     )  # fmt: skip
-    rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, PLAIN, watch)  # noqa: E731
+    rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     return fit.Fit(settings, rehearse, on_progress)
 
 
@@ -147,17 +153,15 @@ class Judged:
 
 def judge(home: Home, on_progress: Progress) -> Judged:
     """Fit on the older part of the log, then run both protocols on the rest, beside tuned baselines."""
-    log, catalog = _snapshot(home, on_progress)
+    log, catalog, _ = _snapshot(home, on_progress)
     log = replay.by_page(log)
     cut = int(len(log) * (1 - home.config.train.validation_share))
     fitted = fitting(home.config, on_progress)
     bundle, report = fitted.bundle(log.part(0, cut), catalog, "judged", 0, Path(home.config.home) / "work")
     served = home.config.placements["home"]
-    wide = msgspec.structs.replace(PLAIN, collaborative=500, item_to_item=300, popular=200)
     variants = evaluate.Variants(
         served=lambda: rehearsal(bundle, catalog, home.config, served),
-        plain=lambda: rehearsal(bundle, catalog, home.config, PLAIN),
-        wide=lambda: rehearsal(bundle, catalog, home.config, wide),
+        plain=lambda: rehearsal(bundle, catalog, home.config, plain(home.config)),
     )
     with report.stage("judge"):
         done = evaluate.judge(log, cut, catalog, variants, on_progress)

@@ -41,7 +41,7 @@ async def similar(request: Request) -> ASGIApp:
     """Give items like this one, without those that the user has seen."""
     ask = converted(query_of(request), schema.Ask)
     answer = await service_of(request).similar(path_id(request, "item_id"), ask.user_id, ask.num_results)
-    return reply(answer, PRIVATE if answer.degraded else _caching(ask))
+    return reply(answer, _caching(ask, answer))
 
 
 @get("/v1/trending", opt=operation(schema.Trending, query=TRENDING))
@@ -57,6 +57,7 @@ async def explain(request: Request) -> ASGIApp:
     return reply(await service_of(request).explain(decoded(_why, await body_of(request))))
 
 
+LASTING = {"short_answer", "unknown_item"}  # what a minute does not mend
 ROUTES = (recommendations, ask_recommendations, similar, trending, explain)
 
 
@@ -78,8 +79,10 @@ def short_ask(said: dict[str, str]) -> schema.Ask:
 
 async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:
     answer = await service_of(request).recommend(ask)
-    return reply(answer, PRIVATE if answer.degraded else _caching(ask))  # what is missing now may be there in a second
+    return reply(answer, _caching(ask, answer))
 
 
-def _caching(ask: schema.Ask) -> tuple[bytes, bytes]:
+def _caching(ask: schema.Ask, answer: schema.Recommended) -> tuple[bytes, bytes]:
+    if set(answer.degraded) - LASTING:
+        return PRIVATE  # what is missing now may be there in a second
     return PRIVATE if ask.personalize and (ask.user_id or ask.anonymous_id or ask.session_id) else PUBLIC
