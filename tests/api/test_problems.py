@@ -152,8 +152,8 @@ def test_before_a_bundle_serves_the_process_is_up_but_not_ready(tmp_path: Path, 
         """A shop whose pipelines are not built yet."""
 
         def open_service(self) -> Service:
-            parts = super().open_service()._parts
-            return Service(replace(parts, live=self.home.live()))
+            made = super().open_service()
+            return Service(replace(made._parts, live=self.home.live()), made._on_close)
 
     with Waiting(tmp_path, metrics) as waiting:
         assert waiting.client.get("/healthz").status_code == 200
