@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from foryou.features.fold import Folded, fold, fold_profiles
 from foryou.ingest.codec import event_of, item_of, user_of
 
 _T = TypeVar("_T")
+FOLDED = (Stream.EVENTS, Stream.USERS, Stream.ITEMS)
 
 
 @dataclass(slots=True)
@@ -50,21 +51,27 @@ class Worker:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
         self._token = 0
+        self._positions: dict[int, dict[str, int]] = {}
 
     def lease(self) -> None:
         """Take or keep the right to write. Raises Conflict while another stream process has it."""
-        self._token = self._features.lease(self._holder, self._lease_ms)
+        token = self._features.lease(self._holder, self._lease_ms)
+        if token != self._token:  # somebody else may have written in between
+            self._token, self._positions = token, {}
 
     def release(self) -> None:
         """Give the right to write back."""
         self._features.release_lease(self._token)
 
-    def step(self) -> Progress:
-        """Fold what is there, at most one batch per partition. Raises StalePosition once the lease is lost."""
+    def step(self, streams: Collection[Stream] = FOLDED) -> Progress:
+        """Fold what is in these streams, a batch per partition at most. Raises StalePosition if the lease is lost."""
         done = Progress()
+        users = Stream.EVENTS in streams or Stream.USERS in streams
         for partition in range(self._log.partitions()):
-            self._fold_users(partition, done)
-            self._fold_items(partition, done)
+            if users:
+                self._fold_users(partition, done)
+            if Stream.ITEMS in streams:
+                self._fold_items(partition, done)
         return done
 
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:
@@ -90,8 +97,7 @@ class Worker:
         return left + sum(end - position.get(partition, -1) for partition, end in self._log.ends(Stream.ITEMS).items())
 
     def _fold_users(self, partition: int, done: Progress) -> None:
-        after = self._features.position(partition)
-        before = {stream.value: after.get(stream, -1) for stream in (Stream.EVENTS, Stream.USERS)}
+        before = self._position(partition)
         entries = self._log.read(Stream.EVENTS, partition, before[Stream.EVENTS], self._batch)
         profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch)
         if not entries and not profiles:
@@ -106,10 +112,19 @@ class Worker:
             Stream.EVENTS.value: entries[-1].offset if entries else before[Stream.EVENTS],
             Stream.USERS.value: profiles[-1].offset if profiles else before[Stream.USERS],
         }
+        self._positions.pop(partition, None)  # not known until the write has come through
         self._features.write(Change(partition, before, through, records, folded.counts), self._token)
+        self._positions[partition] = through
         done.events += len(entries)
         done.users += len(profiles)
         done.newest_appended_ms = max(done.newest_appended_ms, entries[-1].appended_ms if entries else 0)
+
+    def _position(self, partition: int) -> dict[str, int]:
+        """Give the stored position of a partition, remembered from this worker's own writes."""
+        if partition not in self._positions:
+            after = self._features.position(partition)
+            self._positions[partition] = {name.value: after.get(name, -1) for name in (Stream.EVENTS, Stream.USERS)}
+        return self._positions[partition]
 
     def _fold_items(self, partition: int, done: Progress) -> None:
         if self._items is None:

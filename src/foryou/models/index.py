@@ -39,7 +39,7 @@ class Exact:
         found = (
             np.argpartition(-scores, n - 1, axis=1)[:, :n].astype(np.int32) if n else np.zeros((len(user), 0), np.int32)
         )
-        return found, np.take_along_axis(scores, found, axis=1)
+        return found, scores[np.arange(len(found))[:, None], found]
 
 
 class InvertedFile:

@@ -116,6 +116,6 @@ def _best(scores: NDArray[np.float32], n: int) -> tuple[NDArray[np.int32], NDArr
     n = min(n, scores.shape[1] - 1)
     scores[:, 0] = 0
     item = np.argpartition(-scores, n, axis=1)[:, :n].astype(np.int32)
-    score = np.take_along_axis(scores, item, axis=1)
+    score = scores[np.arange(len(item))[:, None], item]
     item[score <= 0] = 0
     return item, score

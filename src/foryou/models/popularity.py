@@ -35,13 +35,13 @@ class Welcome:
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the scaled column at the candidates."""
         kernels.gather(self.column, item, out)
-        out /= _root(np.count_nonzero(batch.history, axis=1))[:, None]
+        out /= _root((batch.history > 0).sum(axis=1))[:, None]
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with the values for a history that is shorter by one."""
         plain = np.zeros(item.shape, np.float32)
         kernels.gather(self.column, item, plain)
-        length = np.maximum(np.count_nonzero(batch.history, axis=1) - 1, 0)
+        length = np.maximum((batch.history > 0).sum(axis=1) - 1, 0)
         out[:] = (plain / _root(length)[:, None])[:, None, :]
         return True
 

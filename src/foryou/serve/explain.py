@@ -9,6 +9,7 @@ from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.serve.rankers import Blend
 
 NAMED = 2  # history items named at most
+LOOKED_AT = 25  # newest items of the history that may be named; all count in the score
 LEAST = 1e-6  # a smaller fall of the score is none
 WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
 POPULAR = Reason("popular", "Popular with everybody")
@@ -28,10 +29,10 @@ class Explain:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
         if not best.shape[1]:
             return [[] for _ in range(len(batch))]
-        places = np.maximum(best, 0)
-        item = np.where(best >= 0, np.take_along_axis(slate.item, places, axis=1), 0).astype(np.int32)
-        score = np.take_along_axis(slate.score, places, axis=1)
-        entries = max(1, int(np.count_nonzero(batch.history, axis=1).max(initial=0)))
+        rows = np.arange(len(batch))[:, None]
+        item, score = slate.item[rows, best], slate.score[rows, best]
+        item[best < 0] = 0
+        entries = max(1, min(LOOKED_AT, int((batch.history > 0).sum(axis=1).max())))
         fall = score[:, None, :] - self._ranker.without(batch, item, entries)
         fall[batch.history[:, :entries] == 0] = 0
         entry = np.empty((*item.shape, NAMED), np.int32)

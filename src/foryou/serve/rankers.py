@@ -12,15 +12,18 @@ class Blend:
 
     def __init__(self, schema: FeatureSchema, weight: NDArray[np.float32]) -> None:
         self.schema, self.weight = schema, weight
+        counts = [(feature, one) for feature, one in zip(schema.features, weight, strict=True) if one != 0]
+        self._used = FeatureSchema(tuple(feature for feature, _ in counts))  # an input without weight is not worked out
+        self._weights = np.array([one for _, one in counts], np.float32)
 
     def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the score of each candidate."""
-        self.sum(assemble(self.schema, batch, slate.item), out)
+        _sum(self._weights, assemble(self._used, batch, slate.item), out)
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], entries: int) -> NDArray[np.float32]:
         """Give the scores if one history entry were not there: item [B, C] -> float32 [B, L, C]."""
         out = np.empty((len(item), entries, item.shape[1]), np.float32)
-        self.sum(assemble_without(self.schema, batch, item, entries), out)
+        _sum(self._weights, assemble_without(self._used, batch, item, entries), out)
         return out
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
@@ -34,9 +37,13 @@ class Blend:
 
     def sum(self, inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Fill out with the weighted sum of inputs [F, ...]."""
-        out[:] = 0
-        for weight, column in zip(self.weight, inputs, strict=True):  # one by one: a batch sums as a single query does
-            out += weight * column
+        _sum(self.weight, inputs, out)
+
+
+def _sum(weights: NDArray[np.float32], inputs: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    out[:] = 0
+    for weight, column in zip(weights, inputs, strict=True):  # one by one: a batch sums as a single query does
+        out += weight * column
 
 
 class Prior:

@@ -22,7 +22,7 @@ from foryou.config import Config
 from foryou.domain.errors import Conflict, ForyouError, Refused, Unavailable
 from foryou.domain.log import Stream
 from foryou.ingest.exposures import Exposures
-from foryou.ingest.worker import Worker
+from foryou.ingest.worker import FOLDED, Worker
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.serve.live import UNTRAINED, Live
 from foryou.wiring.home import Home, open_home
@@ -119,11 +119,12 @@ def _fold_on(home: Home, worker: Worker, stopped: Callable[[], bool], metrics: M
         if time.monotonic() - renewed > fold.lease_ms / 1e3 / LEASE_RENEWALS:
             worker.lease()
             renewed = time.monotonic()
-        seen = {stream: home.log.changed(stream) for stream in (Stream.EVENTS, Stream.USERS, Stream.ITEMS)}
-        if seen == tickets:
+        seen = {stream: home.log.changed(stream) for stream in FOLDED}
+        changed = [stream for stream in FOLDED if seen[stream] != tickets.get(stream)]
+        if not changed:
             time.sleep(fold.poll_ms / 1e3)
             continue
-        done = worker.step()
+        done = worker.step(changed)
         if done.idle:
             tickets = seen
             continue
