@@ -89,6 +89,7 @@ class Train(Group, frozen=True):
     power: Annotated[float, Meta(ge=0, le=2, description="ALS: how λ grows with frequency")] = 0.0
     dislike: Annotated[float, Meta(ge=0, description="ALS: confidence of a dislike")] = 1.0
     fold_confidence: Annotated[float, Meta(gt=0, description="fold-in: confidence of an action of just now")] = 3.0
+    fold_length: Annotated[int, Meta(ge=1, le=50, description="fold-in: newest distinct items that count")] = 25
     fold_age_power: Annotated[float, Meta(ge=0, description="fold-in: how confidence falls with minutes of age")] = 0.5
     ease_regularisation: Annotated[float, Meta(gt=0, description="item-to-item: λ of EASE")] = 300.0
     ease_decay: Annotated[

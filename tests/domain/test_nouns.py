@@ -89,7 +89,9 @@ def test_users_are_shared_out_as_the_release_says_and_stay_where_they_are() -> N
     shares = (("v1", 0.2), ("v2", 0.5), ("v3", 0.3))
     found = {user: version_for(user, shares, "main") for user in map(str, range(20_000))}
     count = Counter(found.values())
-    assert {version: round(count[version] / 20_000, 2) for version, _ in shares} == pytest.approx(dict(shares), abs=0.01)
+    assert {version: round(count[version] / 20_000, 2) for version, _ in shares} == pytest.approx(
+        dict(shares), abs=0.01
+    )
     more = (("v1", 0.4), ("v2", 0.3), ("v3", 0.3))
     assert all(version_for(user, more, "main") == "v1" for user, version in found.items() if version == "v1")
     assert version_for("ann", (("only", 1.0),), "main") == "only"

@@ -175,6 +175,15 @@ def test_an_item_seen_once_stays_seen_after_two_hundred_more_actions() -> None:
     assert len(record.seen) == 251
 
 
+def test_of_more_items_than_can_be_remembered_those_seen_first_are_forgotten() -> None:
+    patch = small(HISTORY, 3)
+    try:
+        record = known([event("ann", item, place) for place, item in enumerate("abcda")])
+    finally:
+        patch.undo()
+    assert record.seen.tolist() == [one % 2**32 for one in hashes("c", "d", "a")]
+
+
 def test_of_more_actions_than_fit_the_newest_stay() -> None:
     record = known([event("ann", f"i{n}", n) for n in range(250)])
     assert items_of(record) == hashes(*(f"i{n}" for n in range(50, 250)))

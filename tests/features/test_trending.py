@@ -58,6 +58,14 @@ def test_the_order_of_the_counters_does_not_change_a_bit() -> None:
         assert trending.decayed(CATALOG, counters(*rows), NOW_MS, 11.7)[0].tobytes() == found.tobytes()
 
 
+def test_items_with_equal_counters_stay_in_the_order_of_their_numbers() -> None:
+    random = np.random.default_rng(4)
+    rows = [(ago, item, 100 + 7 * ago) for ago in range(24) for item in "dbca"]
+    for _ in range(20):
+        random.shuffle(rows)
+        assert trending.decayed(CATALOG, counters(*rows), NOW_MS, 11.7)[1].tolist() == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("items", [300, 50_500])
 def test_only_the_best_two_hundred_are_listed_in_catalogs_of_any_size(items: int) -> None:
     catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, items + 1)], "v", {})

@@ -1,10 +1,10 @@
 """Are the baselines what they are called, and is each judged in its best setting?"""
 
 import numpy as np
-import oracles
 import pytest
 from tables import checkerboard, table
 
+import oracles
 from foryou.models.foldin import rotated
 from foryou.train import als, baselines, item_item, replay
 from foryou.train.baselines import Baseline, candidates, tuned

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import worlds
-from worlds import NOW_MS, did, query
 
+import worlds
 from foryou.api.service import exposure
 from foryou.config import Config, Placement
 from foryou.domain.catalog import ItemChange
@@ -27,6 +26,7 @@ from foryou.stores.models_objects import ObjectModels
 from foryou.wiring.home import Home
 from foryou.wiring.past import follow, reproduce
 from foryou.wiring.serving import _must_be_free
+from worlds import NOW_MS, did, query
 
 
 def quiet(*_: object) -> None:
@@ -80,7 +80,9 @@ def shown(home: Home, name: str, user: str, placement: str = "home", **more: obj
 def later(home: Home) -> None:
     """Let the world move on: new actions, new items, others sold out, other trends, another bundle."""
     home.clock.at_ms += 3_600_000
-    acted(home, did("ann", "space-1", -50), did("guest", "space-2", -51), *(did(f"late-{n}", "love-9") for n in range(9)))
+    acted(
+        home, did("ann", "space-1", -50), did("guest", "space-2", -51), *(did(f"late-{n}", "love-9") for n in range(9))
+    )
     for change in (
         ItemChange(item_id="new-1", op="put", received_ms=1), ItemChange(item_id="war-7", op="patch", status="gone"),
     ):  # fmt: skip
@@ -124,7 +126,7 @@ def test_an_answer_of_a_home_without_a_bundle_is_reproduced(home: Home, monkeypa
         change = ItemChange(item_id=film.item_id, op="put", received_ms=1, categories=film.categories)
         home.log.append(Stream.ITEMS, [item_record(change)])
     with monkeypatch.context() as patch:
-        patch.setattr(ObjectModels, "release", lambda self: None)  # noqa: ARG005
+        patch.setattr(ObjectModels, "release", lambda self: None)
         assert shown(home, "then", "ann").bundle == "untrained"
     later(home)
     assert reproduce(home, "then", quiet).same
@@ -161,6 +163,8 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Unavailable, match=rf"127.0.0.1:{port} cannot be listened on .*; choose another with --port"):
+        with pytest.raises(
+            Unavailable, match=rf"127.0.0.1:{port} cannot be listened on .*; choose another with --port"
+        ):
             _must_be_free("127.0.0.1", port)
     _must_be_free("127.0.0.1", port)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import uvloop
 
 from foryou.domain.errors import Unavailable
 
@@ -46,7 +47,7 @@ def open_loop(host: str, port: int, requests: Callable[[int], bytes], rate: floa
     """Send request number i at i / rate seconds over keep-alive connections; `requests(i)` gives raw HTTP bytes."""
     outcome = Outcome()
     start_cpu, start = _cpu(), time.perf_counter()
-    asyncio.run(_run(host, port, requests, rate, int(rate * seconds), outcome))
+    uvloop.run(_run(host, port, requests, rate, int(rate * seconds), outcome))
     outcome.seconds, outcome.cpu_s = time.perf_counter() - start, _cpu() - start_cpu
     return outcome
 

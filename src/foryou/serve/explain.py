@@ -9,7 +9,7 @@ from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.serve.rankers import Blend
 
 NAMED = 2  # history items named at most
-LOOKED_AT = 25  # newest items of the history that may be named; all count in the score
+LOOKED_AT = 20  # newest items of the history that may be named; all count in the score
 LEAST = 1e-6  # a smaller fall of the score is none
 WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
 POPULAR = Reason("popular", "Popular with everybody")

@@ -179,7 +179,7 @@ def serving_settings(train: Train) -> dict[str, float]:
     return {
         "fold_in.unobserved": train.unobserved, "fold_in.regularisation": train.regularisation,
         "fold_in.power": train.power, "fold_in.confidence": train.fold_confidence, "fold_in.dislike": train.dislike,
-        "fold_in.length": train.history, "fold_in.age_power": train.fold_age_power,
+        "fold_in.length": train.fold_length, "fold_in.age_power": train.fold_age_power,
         "item_to_item.length": train.history, "item_to_item.place_power": train.place_power,
         "item_to_item.age_power": train.age_power, "item_to_item.dislike": train.dislike_links,
     }  # fmt: skip
