@@ -155,9 +155,9 @@ def test_items_without_a_category_are_never_capped() -> None:
 def test_the_cap_looks_at_all_candidates_where_the_best_ones_are_of_too_few_categories() -> None:
     item = np.arange(1, 41, dtype=np.int32)[None]
     score, dropped = np.linspace(1, 0, 40, dtype=np.float32)[None], np.zeros((1, 40), np.uint8)
-    group = np.where(item <= 38, 1, item).astype(np.int32)  # only the last two are of other categories
-    over = kernels.beyond_cap(item, score, dropped, group, 2, np.array([4], np.int32))
-    assert np.flatnonzero(~over[0]).tolist() == [0, 1, 38, 39]
+    group = np.where(item <= 30, 1, np.where(item <= 38, 2, 3)).astype(np.int32)
+    over = kernels.beyond_cap(item, score, dropped, group, 2, np.array([6], np.int32))
+    assert np.flatnonzero(~over[0]).tolist() == [0, 1, 30, 31, 38, 39]
 
 
 @SOME

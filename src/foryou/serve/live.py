@@ -119,8 +119,6 @@ class Live:
                 if isinstance(error, Unavailable):
                     self._tried = -1  # it may be there at the next look
                 self.refused[version] = str(error) if isinstance(error, ForyouError) else f"broken: {error!r}"
-                if isinstance(error, Unavailable):
-                    self._tried = -1  # the next look tries again
                 return False
         return True
 
