@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from foryou.config import Config, Placement, Train
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Manifest, ModelBundle
-from foryou.domain.catalog import Catalog, Item, ItemChange
+from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.event import Action, Event
+from foryou.domain.item import Item, ItemChange
 from foryou.domain.records import Change
 from foryou.domain.slate import Answer, Query, Trace, View
 from foryou.features import trending

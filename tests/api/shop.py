@@ -16,7 +16,8 @@ from foryou.api.service import Service
 from foryou.config import load
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
-from foryou.domain.catalog import Catalog, ItemChange
+from foryou.domain.catalog import Catalog
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.release import MAIN, Release
 from foryou.ingest.codec import item_record

@@ -7,9 +7,11 @@ from shop import ANN, Shop
 def test_an_item_lives_from_put_to_delete(shop: Shop) -> None:
     put = shop.client.put("/v1/items/spade", json={"title": "Spade", "categories": ["Garden", "Tools"], "price": 9.5})
     assert (put.status_code, put.json()) == (200, {"item_id": "spade", "user_id": "", "visible": True})
-    assert shop.client.get("/v1/items/spade").json() == {
+    found = shop.client.get("/v1/items/spade").json()
+    assert found.pop("published_ms") <= shop.home.clock.now_ms()
+    assert found == {
         "item_id": "spade", "title": "Spade", "categories": ["Garden", "Tools"], "attributes": {}, "text": "",
-        "price": 9.5, "brand": "", "published_ms": 0, "expires_ms": 0, "status": "available",
+        "price": 9.5, "brand": "", "expires_ms": 0, "status": "available", "tags": [], "embedding": [],
     }  # fmt: skip
     shop.tell({"user_id": "a gardener", "action": "purchase", "item_id": "spade"})
     assert "spade" in shop.shown(user_id="somebody else", num_results=20)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from backends import Backend
 
-from foryou.domain.catalog import Item
 from foryou.domain.errors import StalePosition
+from foryou.domain.item import Item
 from foryou.domain.ports import ItemStore
 
 

@@ -12,8 +12,9 @@ from backends import Backend, model_url, rewrite
 from obstore.store import from_url
 
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
-from foryou.domain.catalog import ARRAYS, Catalog, Item, ItemChange, build
+from foryou.domain.catalog import ARRAYS, Catalog, build
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from foryou.domain.item import Item, ItemChange
 from foryou.domain.ports import ModelStore
 from foryou.domain.release import Release
 

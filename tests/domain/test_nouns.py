@@ -61,7 +61,8 @@ def record(name: str, items: list[tuple[int, int]], **core: object) -> UserRecor
 
 def test_a_record_is_the_same_after_packing_and_its_arrays_are_read_only() -> None:
     one = record("a", [(1, 5), (2, 6)], views=(6, 5), age=30, attributes={"plan": "pro"}, merged=("x",))
-    back = unpack(*pack(one), one.offset)
+    *parts, shown = pack(one)
+    back = unpack(*parts, one.offset, shown)
     assert (back.core, back.offset) == (one.core, 2)
     assert (back.history.tobytes(), back.seen.tolist()) == (one.history.tobytes(), [5, 6])
     assert not back.history.flags.writeable

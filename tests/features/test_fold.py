@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.event import Action, Event, hash64
+from foryou.domain.exposure import Exposure
 from foryou.domain.log import PARTITIONS, partition_of
 from foryou.domain.records import HISTORY, NOBODY, SEEN, VIEWS, UserChange, UserRecord, pack, unpack
 from foryou.features import fold as module
-from foryou.features.fold import fold, fold_profiles
+from foryou.features.fold import fold, fold_exposures, fold_profiles
 
 MANY = settings(derandomize=True, deadline=None, max_examples=150, database=None)
 USERS = ("ann", "bob", "cem", "dora", "eva")
@@ -45,7 +46,7 @@ class Home:
         self._folded[partition] += len(some)
         start = self._changed[partition]
         said = self._changes[partition][start : start + changes]
-        self.records |= fold_profiles(self.records, said)
+        self.records |= fold_profiles(self.records, said, range(start, start + len(said)))
         self._changed[partition] += len(said)
 
     def finish(self, partitions: Iterable[int] = range(PARTITIONS)) -> "Home":
@@ -234,14 +235,14 @@ def test_what_was_only_shown_is_not_remembered() -> None:
 
 
 def test_forget_empties_the_record_but_not_the_profile_and_what_follows_counts_again() -> None:
-    before = fold_profiles({}, [UserChange(user_id="ann", op="put", age=30, attributes={"plan": "pro"})])["ann"]
+    before = fold_profiles({}, [UserChange(user_id="ann", op="put", age=30, attributes={"plan": "pro"})], [0])["ann"]
     events = [
         event("ann", "a", 0, session_id="s"), event("ann", "", 1, Action.SEARCH, query="shoes"),
         event("ann", "", 2, Action.ALIAS, unit="from", query="anonymous"), event("ann", "", 3, Action.FORGET),
     ]  # fmt: skip
     record = known(events, before)
     assert (len(record.history), len(record.seen), record.offset) == (0, 0, 3)
-    assert record.core == before.core
+    assert record.core == msgspec.structs.replace(before.core, forgotten_ms=events[-1].at_ms)
     after = known([*events, event("ann", "b", 4)], before)
     assert items_of(after) == hashes("b")
     assert after.core.age == 30
@@ -276,7 +277,7 @@ def test_a_profile_is_replaced_by_put_changed_by_patch_and_emptied_by_delete() -
     seen: list[tuple[int, str, str, dict[str, str]]] = []
     record = known([event("ann", "a", 0)])
     for change in (put, patch, replaced, patch, UserChange(user_id="ann", op="delete", age=99)):
-        record = fold_profiles({"ann": record}, [change])["ann"]
+        record = fold_profiles({"ann": record}, [change], [0])["ann"]
         seen.append((record.core.age, record.core.gender, record.core.location, record.core.attributes))
     assert seen == [
         (30, "F", "Ulm", {"plan": "pro"}), (30, "F", "Bonn", {"plan": "pro"}), (31, "", "", {}),
@@ -289,7 +290,7 @@ def test_what_was_known_is_not_touched() -> None:
     record = known([event("ann", "a", 0)])
     before = pack(record)
     known([event("ann", "b", 1), event("ann", "", 2, Action.FORGET)], record)
-    fold_profiles({"ann": record}, [UserChange(user_id="ann", op="put", age=3)])
+    fold_profiles({"ann": record}, [UserChange(user_id="ann", op="put", age=3)], [0])
     assert pack(record) == before
 
 
@@ -300,11 +301,43 @@ def test_the_core_record_of_a_typical_user_packs_into_two_hundred_bytes(
     events = [event(user, f"SKU-{n:08}", n, session_id="b1946ac92492d2347c6235b4d2611184") for n in range(120)]
     record = known([*events, event(user, "", 130, Action.SEARCH, query="running shoes size 42")])
     change = UserChange(user_id=user, op="put", age=34, gender="F", location="Berlin, Germany")
-    record = fold_profiles({user: record}, [change])[user]
-    core, history, seen = pack(record)
+    record = fold_profiles({user: record}, [change], [0])[user]
+    core, history, seen, shown = pack(record)
     record_property("core_bytes", len(core))
     print(f"core {len(core)} B, history {len(history)} B, seen {len(seen)} B")  # noqa: T201
     assert len(core) <= 200
-    back = unpack(core, history, seen, record.offset)
+    back = unpack(core, history, seen, record.offset, shown)
     assert msgspec.structs.asdict(back.core) == msgspec.structs.asdict(record.core)
     assert (back.history.tobytes(), back.seen.tobytes()) == (history, seen)
+
+
+def shown(name: str, at_ms: int, *items: str, user: str = "ann") -> Exposure:
+    return Exposure(name, user, at_ms, "home", "main", "b", 0, 0, items, (), (), ())
+
+
+def test_what_was_answered_is_remembered_once_whatever_the_order_and_erased_with_the_rest() -> None:
+    first, second = shown("r1", 1_000, "a", "b"), shown("r2", 5_000, "c")
+    record = fold_exposures({}, [first, second, first], [0, 1, 2])["ann"]
+    other = fold_exposures({}, [second, first], [0, 2])["ann"]
+    assert pack(record) == pack(other)
+    assert sorted(record.shown["item"].tolist()) == sorted([hash64(name) & 0xFFFFFFFF for name in "abc"])
+    assert record.places == (-1, 2, -1)
+    gone = known([event("ann", "", 3, Action.FORGET)], record)
+    assert len(gone.shown) == 0
+    assert "ann" not in fold_exposures({"ann": gone}, [first], [3])
+
+
+def test_impressions_that_clients_report_are_kept_beside_what_was_answered() -> None:
+    record = known([event("ann", "a", 1, Action.IMPRESSION), event("ann", "a", 2, Action.IMPRESSION)])
+    assert (len(record.impressions), len(record.history), len(record.seen)) == (2, 0, 0)
+    *parts, packed = pack(fold_exposures({"ann": record}, [shown("r", 9, "b")], [4])["ann"])
+    back = unpack(*parts, record.offset, packed)
+    assert (len(back.impressions), len(back.shown), back.shown_offset) == (2, 1, 4)
+
+
+def test_the_page_and_the_device_of_the_newest_action_are_kept() -> None:
+    record = known([
+        event("ann", "a", 5, context={"category": "Crime", "device": "tv"}),
+        event("ann", "b", 3, context={"category": "Drama", "device": "mobile"}), event("ann", "c", 9),
+    ])  # fmt: skip
+    assert (record.core.category, record.core.device) == ("Crime", "tv")

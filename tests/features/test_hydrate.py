@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from foryou.domain import catalog as catalogs
-from foryou.domain.catalog import Catalog, Item
+from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.event import CODE, Action, Event, hash64
+from foryou.domain.item import Item
 from foryou.domain.records import NOBODY, Change, Trending, UserRecord
 from foryou.domain.slate import Query, QueryBatch, View
 from foryou.features import trending

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from foryou.domain import catalog as catalogs
-from foryou.domain.catalog import Item, ItemChange
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.event import hash64
+from foryou.domain.item import Item, ItemChange
 from foryou.domain.records import Trending
 from foryou.features import trending
 

@@ -10,8 +10,8 @@ from foryou.api.service import exposure
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.log import Stream
 from foryou.domain.slate import Answer, Query
+from foryou.ingest.codec import exposure_record
 from foryou.ingest.collector import Collector
-from foryou.ingest.exposures import exposure_record
 from foryou.ingest.importers import run
 from foryou.simulate.world import World
 from foryou.wiring import past, training

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
 from foryou.ingest.codec import (

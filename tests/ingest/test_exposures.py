@@ -9,7 +9,8 @@ from foryou.domain.errors import Unavailable
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Appended, Record, Stream, partition_of
 from foryou.ingest import exposures as module
-from foryou.ingest.exposures import Exposures, exposure_of, exposure_record
+from foryou.ingest.codec import exposure_of, exposure_record
+from foryou.ingest.exposures import Exposures
 from foryou.stores.log_sqlite import SqliteLog
 
 WAIT_S = 20
@@ -20,7 +21,7 @@ def shown(number: int = 1) -> Exposure:
         recommendation_id=f"r{number}", user_id=f"u{number}", now_ms=5, placement="home", arm="main", bundle="v1",
         seed=2**64 - 1, offset=7, items=("a", "b"), scores=(0.5, 0.25), sources=("popular", "exploration"),
         propensities=(1.0, 0.1), degraded=("rank",), trending={0: 4}, trending_ms=6, catalog={1: 2}, anchor="x",
-        exclude=("y",), num_results=2, knew={"other": 3},
+        exclude=("y",), num_results=2, knew={"other": 3}, places={"other": (3, 2, -1)},
     )  # fmt: skip
 
 

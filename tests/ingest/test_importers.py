@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS, ManualClock
 from foryou.domain.errors import Invalid, Unavailable
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers import BadLine, detect
 from foryou.ingest.importers.table import split_csv

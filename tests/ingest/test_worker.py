@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import HOUR_MS, ManualClock
 from foryou.domain.errors import Conflict, StalePosition, Unavailable
 from foryou.domain.event import Action, Event, hash64
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream, partition_of
 from foryou.domain.records import UserChange, pack
 from foryou.ingest.codec import event_record, item_record, records_of, user_record

@@ -10,9 +10,9 @@ import pytest
 import worlds
 from foryou.config import Config, Placement
 from foryou.domain.bundle import ModelBundle
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import HOUR_MS, ManualClock
 from foryou.domain.errors import Unavailable
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream
 from foryou.domain.release import MAIN, Release
 from foryou.ingest.codec import event_record, item_record

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS, ManualClock
 from foryou.domain.errors import Invalid
 from foryou.domain.event import LOW_RATING, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers import Layout, run
 from foryou.simulate.world import CATEGORIES, World

@@ -172,9 +172,9 @@ def test_records_folded_by_another_version_are_read_but_not_written(
 ) -> None:
     token = features.lease("worker", MINUTE_MS)
     features.write(change(-1, 5, age=1), token)
-    monkeypatch.setattr(features_sqlite, "FOLD_VERSION", 2)
+    monkeypatch.setattr(features_sqlite, "FOLD_VERSION", 3)
     assert ages(features) == [1, None]
-    with pytest.raises(Refused, match="were folded by version 1, this program folds by 2; run `foryou refold`"):
+    with pytest.raises(Refused, match="were folded by version 2, this program folds by 3; run `foryou refold`"):
         features.write(change(5, 6, age=2), token)
     with closing(features.begin_generation()) as rebuilt:
         rebuilding = rebuilt.lease("rebuild", MINUTE_MS)

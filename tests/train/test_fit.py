@@ -10,8 +10,9 @@ from tables import START_MS, checkerboard, table
 from foryou.config import Config, Placement, Train
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Gate, ModelBundle
-from foryou.domain.catalog import Catalog, Item, ItemChange, changed
+from foryou.domain.catalog import Catalog
 from foryou.domain.event import CODE, Event, hashes, interest
+from foryou.domain.item import Item, ItemChange, changed
 from foryou.features.assemble import fingerprint
 from foryou.models import index
 from foryou.simulate.world import World

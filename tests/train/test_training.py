@@ -11,10 +11,10 @@ import pytest
 import worlds
 from foryou.config import Config, Placement, Train
 from foryou.domain.bundle import Gate
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.domain.event import Event
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_record, item_record, user_record
 from foryou.simulate.world import World

@@ -10,15 +10,14 @@ import pytest
 import worlds
 from foryou.api.service import exposure
 from foryou.config import Config, Placement
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import NotFound, Unavailable
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.release import Release
 from foryou.domain.slate import Answer
-from foryou.ingest.codec import item_record, records_of
-from foryou.ingest.exposures import exposure_record
+from foryou.ingest.codec import exposure_record, item_record, records_of
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog

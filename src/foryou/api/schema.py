@@ -25,7 +25,10 @@ class Context(Wire):
     """Where and how the answer will be shown."""
 
     placement: Annotated[str, Meta(description="home, item, or another from the configuration")] = "home"
-    device: Annotated[str, Meta(max_length=64)] = ""
+    device: Annotated[str, Meta(max_length=64, description="such as mobile, desktop, tv")] = ""
+    search: Annotated[str, Meta(max_length=256, description="text that is searched for on this page")] = ""
+    category: Annotated[str, Meta(max_length=128, description="category that is being looked at")] = ""
+    location: Annotated[str, Meta(max_length=128, description="where the user is now; else as in the profile")] = ""
 
 
 class Ask(Wire):
@@ -158,6 +161,8 @@ class ItemIn(Wire):
     published_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)] | UnsetType = UNSET
     expires_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)] | UnsetType = UNSET
     status: Annotated[str, Meta(pattern="^(available|unavailable)$")] | UnsetType = UNSET
+    tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = UNSET
+    embedding: Annotated[list[float], Meta(max_length=2_048)] | UnsetType = UNSET
 
 
 class UserIn(Wire):
@@ -167,6 +172,9 @@ class UserIn(Wire):
     gender: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
     location: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
+    interests: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = (
+        UNSET
+    )
 
 
 class UserOut(msgspec.Struct):
@@ -223,4 +231,5 @@ class Problem(msgspec.Struct):
 
 def said(body: ItemIn | UserIn) -> dict[str, Any]:
     """Give the fields that were sent."""
-    return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+    sent = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}

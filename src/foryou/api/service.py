@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from foryou.api import schema
-from foryou.domain.catalog import Item, ItemChange
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.exposure import Exposure
+from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
 from foryou.domain.records import UserChange
@@ -76,6 +76,11 @@ class Service:
             anchor=ask.item_id,
             exclude=tuple(ask.exclude_item_ids),
             explain=ask.explain,
+            session_id=ask.session_id,
+            search=ask.context.search,
+            category=ask.context.category,
+            device=ask.context.device,
+            location=ask.context.location,
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
@@ -165,8 +170,6 @@ class Service:
         """
         check_id("item_id", item_id)
         said = schema.said(body) if body else {}
-        if "categories" in said:
-            said["categories"] = tuple(said["categories"])
         if op == "patch":
             await self.item(item_id)
         change = ItemChange(item_id=item_id, op=op, received_ms=self._parts.clock.now_ms(), **said)
@@ -254,7 +257,12 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         anchor=query.anchor,
         exclude=query.exclude,
         num_results=query.k,
-        knew=answer.knew,
+        places=answer.knew,
+        session_id=query.session_id,
+        search=query.search,
+        category=query.category,
+        device=query.device,
+        location=query.location,
     )
 
 

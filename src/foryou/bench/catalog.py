@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from foryou.config import Config
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
-from foryou.domain.catalog import Item
 from foryou.domain.event import Action, Event
+from foryou.domain.item import Item
 from foryou.domain.log import Stream
 from foryou.domain.release import MAIN, Release
 from foryou.features.assemble import fingerprint

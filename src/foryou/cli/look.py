@@ -17,8 +17,7 @@ from foryou.domain.errors import NotFound
 from foryou.domain.event import hash64
 from foryou.domain.log import Entry, Stream
 from foryou.domain.slate import Answer, Query, Verdict
-from foryou.ingest.codec import event_of
-from foryou.ingest.exposures import exposure_record
+from foryou.ingest.codec import event_of, exposure_record
 from foryou.wiring import past
 from foryou.wiring.home import Home
 

@@ -5,56 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from foryou.domain.event import hash64, hashes
-
-
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An item as its owner describes it. `price` in the shop's currency; times in ms since 1970 UTC."""
-
-    item_id: str
-    title: str = ""
-    categories: tuple[str, ...] = ()
-    attributes: dict[str, str] = {}
-    text: str = ""
-    price: float = 0.0
-    brand: str = ""
-    published_ms: int = 0
-    expires_ms: int = 0
-    status: str = "available"
-
-
-class ItemChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One record of the stream `items`: op `put` replaces, `patch` changes what is set, `delete` removes."""
-
-    item_id: str
-    op: str
-    received_ms: int = 0
-    title: str | UnsetType = UNSET
-    categories: tuple[str, ...] | UnsetType = UNSET
-    attributes: dict[str, str] | UnsetType = UNSET
-    text: str | UnsetType = UNSET
-    price: float | UnsetType = UNSET
-    brand: str | UnsetType = UNSET
-    published_ms: int | UnsetType = UNSET
-    expires_ms: int | UnsetType = UNSET
-    status: str | UnsetType = UNSET
-
-
-ITEM_FIELDS = tuple(name for name in Item.__struct_fields__ if name != "item_id")
-
-
-def changed(item: Item | None, change: ItemChange) -> Item | None:
-    """Give the item after the change; None = it does not exist (any more)."""
-    if change.op == "delete":
-        return None
-    start = Item(item_id=change.item_id) if item is None or change.op == "put" else item
-    said = {name: value for name in ITEM_FIELDS if (value := getattr(change, name)) is not UNSET}
-    return msgspec.structs.replace(start, **said)
+from foryou.domain.item import ITEM_FIELDS, Item, ItemChange
+from foryou.domain.ragged import Ragged
+from foryou.domain.terms import Kind, kinds, terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +38,10 @@ class Arena:
 
 
 REMEMBERED = 20_000  # ids and titles kept decoded per view
-COLUMNS = ("hash", "price", "created_ms", "expires_ms", "available", "category")
-ARRAYS = (*COLUMNS, "order", "ids", "ids_start", "titles", "titles_start", "categories", "categories_start")
+COLUMNS = ("hash", "price", "created_ms", "expires_ms", "available", "category", "brand")
+ARENAS = ("ids", "titles", "category_names", "brand_names")
+RAGGED = ("categories", "terms", "embeddings")
+ARRAYS = (*COLUMNS, "order", *(f"{name}{part}" for name in (*ARENAS, *RAGGED) for part in ("", "_start")))
 
 
 @dataclass(frozen=True)
@@ -92,7 +52,9 @@ class Catalog:
     hash        uint64   hash64 of the id          price       float32
     created_ms  int64    0 = unknown               expires_ms  int64, 0 = never
     available   bool     status says so            category    int32, number of the first category, 0 = none
+    brand       int32    number of the brand, 0 = none
     order       int32    numbers of the mapped part in the order of their hashes
+    categories  int32    numbers of all categories · terms uint32, see `domain.terms` · embeddings float32
     """
 
     version: str
@@ -103,14 +65,20 @@ class Catalog:
     expires_ms: NDArray[np.int64]
     available: NDArray[np.bool_]
     category: NDArray[np.int32]
+    brand: NDArray[np.int32]
     order: NDArray[np.int32]
     ids: Arena
     titles: Arena
     category_names: Arena
+    brand_names: Arena
+    categories: Ragged
+    terms: Ragged
+    embeddings: Ragged
     new_numbers: Mapping[int, int] = field(default_factory=dict)  # hash -> number, above the mapped part
     new_ids: tuple[str, ...] = ()
     new_titles: Mapping[int, str] = field(default_factory=dict)
     new_categories: tuple[str, ...] = ()
+    new_brands: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Give the highest item number; numbers run from 1 to here."""
@@ -179,28 +147,134 @@ class Catalog:
 
     def category_name(self, category: int) -> str:
         """Give the name of a category number, "" for 0."""
-        mapped = len(self.category_names)
-        if category == 0:
-            return ""
-        return self.category_names[category - 1] if category <= mapped else self.new_categories[category - 1 - mapped]
+        return _name(self.category_names, self.new_categories, category)
+
+    def brand_name(self, brand: int) -> str:
+        """Give the name of a brand number, "" for 0."""
+        return _name(self.brand_names, self.new_brands, brand)
+
+    @cached_property
+    def category_numbers(self) -> Mapping[str, int]:
+        """Give the number of each category name."""
+        return _numbered(self.category_names, self.new_categories)
+
+    @cached_property
+    def brand_numbers(self) -> Mapping[str, int]:
+        """Give the number of each brand name."""
+        return _numbered(self.brand_names, self.new_brands)
 
     def extended(self, changes: Sequence[ItemChange], position: Mapping[int, int]) -> "Catalog":
         """Give a new view with the changes in; this one stays as it is. Columns are copied once per call."""
         return _extended(self, changes, position) if changes else replace(self, position=dict(position))
 
 
+def _name(mapped: Arena, new: Sequence[str], number: int) -> str:
+    if number == 0:
+        return ""
+    return mapped[number - 1] if number <= len(mapped) else new[number - 1 - len(mapped)]
+
+
+def _numbered(mapped: Arena, new: Sequence[str]) -> dict[str, int]:
+    return {name: place + 1 for place, name in enumerate([*(mapped[n] for n in range(len(mapped))), *new])}
+
+
+_NO_ROWS = Ragged(np.zeros(1, np.int64), np.zeros(0, np.int32))
 EMPTY = Catalog(
     version="", position={}, hash=np.zeros(1, np.uint64), price=np.zeros(1, np.float32),
     created_ms=np.zeros(1, np.int64), expires_ms=np.zeros(1, np.int64), available=np.zeros(1, np.bool_),
-    category=np.zeros(1, np.int32), order=np.zeros(0, np.int32),
-    ids=Arena.of([]), titles=Arena.of([]), category_names=Arena.of([]),
+    category=np.zeros(1, np.int32), brand=np.zeros(1, np.int32), order=np.zeros(0, np.int32),
+    ids=Arena.of([]), titles=Arena.of([]), category_names=Arena.of([]), brand_names=Arena.of([]),
+    categories=_NO_ROWS, terms=Ragged(np.zeros(1, np.int64), np.zeros(0, np.uint32)),
+    embeddings=Ragged(np.zeros(1, np.int64), np.zeros(0, np.float32)),
 )  # fmt: skip
+
+
+class _Names:
+    """Numbers of names, 1 and up, those of the view first."""
+
+    def __init__(self, known: Mapping[str, int], new: Sequence[str]) -> None:
+        self._number, self.new = dict(known), list(new)
+
+    def of(self, name: str) -> int:
+        """Give the number of a name, a new one where it has none yet; 0 for no name."""
+        if not name:
+            return 0
+        if name not in self._number:
+            self._number[name] = len(self._number) + 1
+            self.new.append(name)
+        return self._number[name]
+
+
+class _Growth:
+    """A copy of a view's columns that changes are written into."""
+
+    def __init__(self, old: Catalog, rows: int) -> None:
+        self.columns: dict[str, Any] = {name: _grown(getattr(old, name), rows) for name in COLUMNS}
+        self.titles = dict(old.new_titles)
+        self.category_names = _Names(old.category_numbers, old.new_categories)
+        self.brand_names = _Names(old.brand_numbers, old.new_brands)
+        self._old = old
+        self.rows: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in RAGGED}
+
+    def apply(self, change: ItemChange, number: int) -> None:
+        """Write one change into the row of an item."""
+        columns = self.columns
+        columns["hash"][number] = hash64(change.item_id)
+        if change.op == "delete":
+            columns["available"][number] = False
+            return
+        value = _said(change)
+        if not columns["created_ms"][number]:
+            columns["created_ms"][number] = change.received_ms
+            columns["available"][number] = True
+        for name, column in (("price", "price"), ("published_ms", "created_ms"), ("expires_ms", "expires_ms")):
+            if value.get(name):
+                columns[column][number] = value[name]
+            elif name in value and name != "published_ms":
+                columns[column][number] = 0
+        if "status" in value:
+            columns["available"][number] = value["status"] == "available"
+        if "title" in value:
+            self.titles[number] = value["title"]
+        if "brand" in value:
+            columns["brand"][number] = self.brand_names.of(value["brand"])
+        if "categories" in value:
+            numbers = np.array([self.category_names.of(name) for name in dict.fromkeys(value["categories"])], np.int32)
+            columns["category"][number] = numbers[0] if len(numbers) else 0
+            self.rows["categories"][number] = numbers
+        if "embedding" in value:
+            self.rows["embeddings"][number] = np.array(value["embedding"], np.float32)
+        self._describe(value, number)
+
+    def _describe(self, value: dict[str, Any], number: int) -> None:
+        """Replace the terms of the fields that were said; the others stay."""
+        said = {kind: value[name] for name, kind in _DESCRIBED if name in value}
+        known = self.rows["terms"].get(number)
+        known = self._old.terms.of(number) if known is None else known
+        kept = known[~np.isin(kinds(known), list(said))]
+        new = np.array([term for kind, what in said.items() for term in terms_of(kind, what)], np.uint32)
+        self.rows["terms"][number] = np.concatenate([kept, new])
+
+
+_DESCRIBED = (
+    ("title", Kind.TITLE), ("text", Kind.TEXT), ("categories", Kind.CATEGORY), ("tags", Kind.TAG),
+    ("brand", Kind.BRAND), ("price", Kind.PRICE), ("attributes", Kind.ATTRIBUTE),
+)  # fmt: skip
+
+
+def _said(change: ItemChange) -> dict[str, Any]:
+    """Give the fields that a change sets: all for `put`, what is sent for `patch`."""
+    fresh = Item(item_id=change.item_id)
+    return {
+        name: getattr(fresh, name) if value is UNSET else value
+        for name in ITEM_FIELDS
+        if (value := getattr(change, name)) is not UNSET or change.op == "put"
+    }
 
 
 def _extended(old: Catalog, changes: Sequence[ItemChange], position: Mapping[int, int]) -> Catalog:
     found = old.numbers(hashes([change.item_id for change in changes]))
-    new_numbers, new_ids, new_titles = dict(old.new_numbers), list(old.new_ids), dict(old.new_titles)
-    names = _CategoryNumbers(old)
+    new_numbers, new_ids = dict(old.new_numbers), list(old.new_ids)
     numbers = []
     for change, number in zip(changes, found.tolist(), strict=True):
         key = hash64(change.item_id)
@@ -209,15 +283,14 @@ def _extended(old: Catalog, changes: Sequence[ItemChange], position: Mapping[int
             new_ids.append(change.item_id)
             number = new_numbers[key] = len(old.ids) + len(new_ids)
         numbers.append(number)
-    rows = len(old.ids) + len(new_ids) + 1
-    columns: dict[str, Any] = {name: _grown(getattr(old, name), rows) for name in COLUMNS}
+    growth = _Growth(old, len(old.ids) + len(new_ids) + 1)
     for change, number in zip(changes, numbers, strict=True):
         if number:
-            columns["hash"][number] = hash64(change.item_id)
-            _apply(columns, new_titles, names, change, number)
+            growth.apply(change, number)
     return replace(
-        old, position=dict(position), new_numbers=new_numbers, new_ids=tuple(new_ids), new_titles=new_titles,
-        new_categories=tuple(names.new), **columns,
+        old, position=dict(position), new_numbers=new_numbers, new_ids=tuple(new_ids), new_titles=growth.titles,
+        new_categories=tuple(growth.category_names.new), new_brands=tuple(growth.brand_names.new),
+        **growth.columns, **{name: getattr(old, name).replaced(rows) for name, rows in growth.rows.items()},
     )  # fmt: skip
 
 
@@ -227,58 +300,12 @@ def _grown(column: NDArray[Any], rows: int) -> NDArray[Any]:
     return grown
 
 
-class _CategoryNumbers:
-    """Numbers of category names, those of the view first."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        mapped = [catalog.category_names[place] for place in range(len(catalog.category_names))]
-        self._number = {name: place + 1 for place, name in enumerate([*mapped, *catalog.new_categories])}
-        self.new = list(catalog.new_categories)
-
-    def of(self, categories: Sequence[str]) -> int:
-        """Give the number of the first category, a new one where it has none yet; 0 for no category."""
-        if not categories:
-            return 0
-        if categories[0] not in self._number:
-            self._number[categories[0]] = len(self._number) + 1
-            self.new.append(categories[0])
-        return self._number[categories[0]]
-
-
-def _apply(
-    columns: dict[str, NDArray[Any]], titles: dict[int, str], names: _CategoryNumbers, change: ItemChange, number: int
-) -> None:
-    if change.op == "delete":
-        columns["available"][number] = False
-        return
-    put = change.op == "put"
-    said = {name: getattr(change, name) for name in ITEM_FIELDS}
-    item = Item(item_id=change.item_id)
-    value = {
-        name: getattr(item, name) if said[name] is UNSET else said[name]
-        for name in ITEM_FIELDS
-        if put or said[name] is not UNSET
-    }
-    if not columns["created_ms"][number]:
-        columns["created_ms"][number] = change.received_ms
-        columns["available"][number] = True
-    for name, column in (("price", "price"), ("published_ms", "created_ms"), ("expires_ms", "expires_ms")):
-        if value.get(name):
-            columns[column][number] = value[name]
-        elif name in value and name != "published_ms":
-            columns[column][number] = 0
-    if "status" in value:
-        columns["available"][number] = value["status"] == "available"
-    if "categories" in value:
-        columns["category"][number] = names.of(value["categories"])
-    if "title" in value:
-        titles[number] = value["title"]
-
-
 def build(items: Sequence[Item], version: str, position: Mapping[int, int]) -> Catalog:
     """Build the view of items in the order of their numbers (the first gets 1); all of it can be mapped."""
-    names = _CategoryNumbers(EMPTY)
+    categories, brands = _Names({}, ()), _Names({}, ())
     hash_ = np.concatenate([np.zeros(1, np.uint64), hashes([item.item_id for item in items])])
+    lists = [[categories.of(name) for name in dict.fromkeys(item.categories)] for item in items]
+    described = [[term for name, kind in _DESCRIBED for term in terms_of(kind, getattr(item, name))] for item in items]
     return Catalog(
         version=version,
         position=dict(position),
@@ -287,9 +314,21 @@ def build(items: Sequence[Item], version: str, position: Mapping[int, int]) -> C
         created_ms=np.array([0, *(item.published_ms for item in items)], np.int64),
         expires_ms=np.array([0, *(item.expires_ms for item in items)], np.int64),
         available=np.array([False, *(item.status == "available" for item in items)], np.bool_),
-        category=np.array([0, *(names.of(item.categories) for item in items)], np.int32),
+        category=np.array([0, *(row[0] if row else 0 for row in lists)], np.int32),
+        brand=np.array([0, *(brands.of(item.brand) for item in items)], np.int32),
         order=(np.argsort(hash_[1:], kind="stable") + 1).astype(np.int32),
         ids=Arena.of([item.item_id for item in items]),
         titles=Arena.of([item.title for item in items]),
-        category_names=Arena.of(names.new),
+        category_names=Arena.of(categories.new),
+        brand_names=Arena.of(brands.new),
+        categories=Ragged.of_rows([[], *lists], np.int32),
+        terms=Ragged.of_rows([[], *described], np.uint32),
+        embeddings=_embeddings(items),
     )
+
+
+def _embeddings(items: Sequence[Item]) -> Ragged:
+    rows = [(), *(item.embedding for item in items)]
+    start = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=start[1:])
+    return Ragged(start, np.array([value for row in rows for value in row], np.float32))

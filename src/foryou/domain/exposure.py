@@ -8,6 +8,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
 
     `offset` is the user's place in `events` that was read, `trending` and `catalog` the positions that the
     counters and the item columns had; `propensities` is the chance that the item had of its place (1 = certain).
+    `places`: for the user, and those who became this user, the places in `events`, `exposures` and `users` that
+    were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the query said.
     """
 
     recommendation_id: str
@@ -30,3 +32,9 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     exclude: tuple[str, ...] = ()
     num_results: int = 0
     knew: dict[str, int] = {}
+    places: dict[str, tuple[int, int, int]] = {}
+    session_id: str = ""
+    search: str = ""
+    category: str = ""
+    device: str = ""
+    location: str = ""

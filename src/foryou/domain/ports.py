@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.bundle import Manifest, ModelBundle
-from foryou.domain.catalog import Catalog, Item
+from foryou.domain.catalog import Catalog
+from foryou.domain.item import Item
 from foryou.domain.log import Appended, Entry, Position, Record, Stream
 from foryou.domain.records import Change, Trending, UserRecord
 from foryou.domain.release import Release

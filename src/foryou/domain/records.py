@@ -1,27 +1,34 @@
 """What is remembered about a user? Three records that hold only what events say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from struct import Struct
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 HISTORY = 200  # H: actions kept per user
 VIEWS = 5  # items of the session kept in the core record
 SEEN = 20_000  # item hashes kept per user, oldest dropped
+SHOWN = 60  # impressions kept per user: what was put before him lately
 
 # One remembered action. Ordered by (at_ms, event): arrival order does not matter.
 ACTION_DTYPE = np.dtype([("at_ms", "<i8"), ("event", "<u8"), ("item", "<u8"), ("value", "<f4"), ("action", "u1")])
+# One impression, small: seconds since 1970, the low halves of the hashes of what showed it and of the item.
+SHOWN_DTYPE = np.dtype([("at_s", "<u4"), ("id", "<u4"), ("item", "<u4")])
+NO_IMPRESSIONS = np.zeros(0, SHOWN_DTYPE)
+NO_IMPRESSIONS.setflags(write=False)
 
 
 class Core(msgspec.Struct, array_like=True, frozen=True):
     """The small record (aim: <= 200 bytes packed): session, demographics, identity.
 
-    `views`: item hashes of the last 5 items acted on, newest first. `session_id`, `query`: the newest ones and
-    when they were said. `alias_of` points to the user that this one became; `merged` lists those who became
-    this one. Demographics come from the stream `users`, all else from `events`: the two never touch.
+    `views`: item hashes of the last 5 items acted on, newest first. `session_id`, `query`, `category` (the page
+    that was looked at), `device`: the newest ones and when they were said. `interests`: names of categories, brands
+    or tags that the user chose. `alias_of` points to the user that this one became; `merged` lists those who became
+    this one. Demographics and interests come from the stream `users`, all else from `events`: the two never touch.
     """
 
     views: tuple[int, ...] = ()
@@ -36,6 +43,15 @@ class Core(msgspec.Struct, array_like=True, frozen=True):
     alias_of: str = ""
     merged: tuple[str, ...] = ()
     attributes: dict[str, str] = {}
+    category: str = ""
+    category_ms: int = 0
+    device: str = ""
+    device_ms: int = 0
+    interests: tuple[str, ...] = ()
+    forgotten_ms: int = 0  # nothing that was shown before counts
+
+
+Places = tuple[int, int, int]  # offsets in events, exposures, users; -1 = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +60,51 @@ class UserRecord:
 
     history  ACTION_DTYPE [<= H], oldest first · seen  uint32 [<= SEEN] low halves of item hashes, oldest first ·
     offset   the last record of the user's partition of `events` that went in (-1: none)
+    impressions, shown  SHOWN_DTYPE [<= SHOWN], oldest first: what clients said that they showed, and what was answered
+    shown_offset, profile_offset  as `offset`, of `exposures` and of `users`
     """
 
     core: Core
     history: NDArray[np.void]
     seen: NDArray[np.uint32]
     offset: int = -1
+    impressions: NDArray[np.void] = field(default_factory=lambda: NO_IMPRESSIONS)
+    shown: NDArray[np.void] = field(default_factory=lambda: NO_IMPRESSIONS)
+    shown_offset: int = -1
+    profile_offset: int = -1
+
+    @property
+    def places(self) -> Places:
+        """Give the offsets in `events`, `exposures` and `users` that this record reflects."""
+        return self.offset, self.shown_offset, self.profile_offset
 
 
 NO_HISTORY = np.zeros(0, ACTION_DTYPE)
 NO_SEEN = np.zeros(0, np.uint32)
 NOBODY = UserRecord(Core(), NO_HISTORY, NO_SEEN)
 
+_SHOWN_HEAD = Struct("<qqI")  # shown_offset, profile_offset, number of impressions that clients reported
 _core_encoder = msgspec.msgpack.Encoder()
 _core_decoder = msgspec.msgpack.Decoder(Core)
 
 
-def pack(record: UserRecord) -> tuple[bytes, bytes, bytes]:
-    """Give the three records as bytes: core, history, seen."""
-    return _core_encoder.encode(record.core), record.history.tobytes(), record.seen.tobytes()
+def pack(record: UserRecord) -> tuple[bytes, bytes, bytes, bytes]:
+    """Give the records as bytes: core, history, seen, impressions (empty where nothing was shown)."""
+    shown = b""
+    if len(record.impressions) or record.shown_offset >= 0 or record.profile_offset >= 0:
+        head = _SHOWN_HEAD.pack(record.shown_offset, record.profile_offset, len(record.impressions))
+        shown = head + record.impressions.tobytes() + record.shown.tobytes()
+    return _core_encoder.encode(record.core), record.history.tobytes(), record.seen.tobytes(), shown
 
 
-def unpack(core: bytes, history: bytes, seen: bytes, offset: int) -> UserRecord:
+def unpack(core: bytes, history: bytes, seen: bytes, offset: int, shown: bytes = b"") -> UserRecord:
     """Give the user back from `pack`; the arrays are read-only views of the bytes."""
-    return UserRecord(
-        _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, "<u4"), offset
-    )
+    known = _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, "<u4"), offset
+    if not shown:
+        return UserRecord(*known)
+    shown_offset, profile_offset, explicit = _SHOWN_HEAD.unpack_from(shown)
+    rows = np.frombuffer(shown, SHOWN_DTYPE, offset=_SHOWN_HEAD.size)
+    return UserRecord(*known, rows[:explicit], rows[explicit:], shown_offset, profile_offset)
 
 
 def merged(records: list[UserRecord]) -> UserRecord:
@@ -78,10 +113,12 @@ def merged(records: list[UserRecord]) -> UserRecord:
     history = history[np.lexsort((history["event"], history["at_ms"]))][-HISTORY:]
     seen = np.concatenate([record.seen for record in records])
     newest = max(records, key=lambda record: record.core.last_ms).core
-    core = msgspec.structs.replace(
-        records[0].core, views=newest.views, last_ms=newest.last_ms, session_id=newest.session_id, query=newest.query
-    )
-    return UserRecord(core, history, seen, records[0].offset)
+    session = ("views", "last_ms", "session_id", "session_ms", "query", "query_ms", "category", "category_ms")
+    said = {name: getattr(newest, name) for name in (*session, "device", "device_ms")}
+    core = msgspec.structs.replace(records[0].core, **said)
+    impressions = np.concatenate([record.impressions for record in records])
+    shown = np.concatenate([record.shown for record in records])
+    return replace(records[0], core=core, history=history, seen=seen, impressions=impressions, shown=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +160,4 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gender: str | UnsetType = UNSET
     location: str | UnsetType = UNSET
     attributes: dict[str, str] | UnsetType = UNSET
+    interests: tuple[str, ...] | UnsetType = UNSET

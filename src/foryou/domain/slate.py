@@ -5,13 +5,14 @@ H history length · N items.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.catalog import Catalog
+from foryou.domain.records import Core, Places
 
 _SLATE = {
     "item": np.int32, "prior": np.float32, "score": np.float32, "origin": np.uint16, "dropped": np.uint8,
@@ -31,6 +32,11 @@ class Query:
     exclude: tuple[str, ...] = ()
     asked: str = ""  # an item whose fate is asked for: "why, or why not?"
     explain: bool = True
+    session_id: str = ""
+    search: str = ""  # what is searched for on this page; where it says nothing, the session's newest search counts
+    category: str = ""  # the category that is looked at; as for search
+    device: str = ""
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class QueryBatch:
     action   uint8 [B, H] the action that gave the taste          at_ms  int64 [B, H] when it was last acted on
     anchor   int32 [B] item of an item page, 0 = none
     seen     uint32 [S] low hash halves, sorted per query; those of query b are seen[seen_start[b]:seen_start[b+1]]
+    shown    the same of what was put before the users in the last 24 h, as often as it was
     k        int32 [B] wanted length                              seed   uint64 [B]
     asked    int32 [B] item whose fate is asked for, 0 = none     offset places of the users in `events`
     user     float32 [B, D] user vectors, filled by the stage `represent` together with what explanations need
@@ -79,11 +86,28 @@ class QueryBatch:
     user: NDArray[np.float32]
     inverse: NDArray[np.float64]
     place: NDArray[np.int32]
-    knew: list[dict[str, int]] = field(default_factory=list)  # per query: others merged into the user, and their places
+    core: list[Core]  # session and demographics of the users
+    shown: NDArray[np.uint32]
+    shown_start: NDArray[np.int64]
+    knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
     memo: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
         return len(self.query)
+
+    def alone(self, b: int) -> "QueryBatch":
+        """Give one query as a batch of one."""
+        one = slice(b, b + 1)
+        rows = (
+            "query", "history", "taste", "action", "at_ms", "anchor", "asked", "k", "seed", "offset", "known", "user",
+            "inverse", "place", "core", "knew",
+        )  # fmt: skip
+        ragged = {}
+        for name in ("seen", "shown"):
+            start = getattr(self, f"{name}_start")
+            ragged[name] = getattr(self, name)[start[b] : start[b + 1]]
+            ragged[f"{name}_start"] = np.array([0, len(ragged[name])])
+        return replace(self, memo={}, **{name: getattr(self, name)[one] for name in rows}, **ragged)
 
 
 @dataclass(slots=True)
@@ -219,7 +243,7 @@ class Answer:
     offset: int
     view: View
     verdict: "Verdict | None" = None
-    knew: dict[str, int] = field(default_factory=dict)  # others merged into the user, and their places in `events`
+    knew: dict[str, Places] = field(default_factory=dict)  # the user, and those merged into it
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ its event id; counters are integers per hour, so their sum does not depend on or
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,20 +16,26 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from foryou.domain.clock import HOUR_MS
-from foryou.domain.event import ABOUT_ITEMS, Action, Event, EventColumns, columns, interest
+from foryou.domain.event import ABOUT_ITEMS, CODE, Action, Event, EventColumns, columns, hash64, hashes, interest
+from foryou.domain.exposure import Exposure
 from foryou.domain.records import (
     ACTION_DTYPE,
     HISTORY,
     NO_HISTORY,
+    NO_IMPRESSIONS,
     NO_SEEN,
     NOBODY,
     SEEN,
+    SHOWN,
+    SHOWN_DTYPE,
     VIEWS,
+    Core,
     UserChange,
     UserRecord,
 )
 
 _REMEMBERED = np.array([action in ABOUT_ITEMS and action is not Action.IMPRESSION for action in Action])
+_PROFILE: dict[str, Any] = {"age": 0, "gender": "", "location": "", "attributes": {}, "interests": ()}
 _COUNT_UNIT = 100  # counters hold hundredths of an interest
 
 
@@ -56,35 +63,34 @@ def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offset
         for index, place in enumerate(places):  # alias and forget cut a user's events into runs; both are rare
             if events[place].action in (Action.ALIAS, Action.FORGET):
                 record = _fold_run(record, events, arrays, places[start:index], result.counts)
-                record = (
-                    _forgotten(record) if events[place].action is Action.FORGET else _aliased(record, events[place])
-                )
+                forget = events[place].action is Action.FORGET
+                record = (_forgotten if forget else _aliased)(record, events[place])
                 start = index + 1
         record = _fold_run(record, events, arrays, places[start:], result.counts)
         result.records[user] = replace(record, offset=offsets[places[-1]])
     return result
 
 
-def fold_profiles(known: Mapping[str, UserRecord | None], changes: Sequence[UserChange]) -> dict[str, UserRecord]:
+def fold_profiles(
+    known: Mapping[str, UserRecord | None], changes: Sequence[UserChange], offsets: Sequence[int]
+) -> dict[str, UserRecord]:
     """Fold records of the stream `users`, in log order; gives the records that changed."""
     changed: dict[str, UserRecord] = {}
-    for change in changes:
+    for change, offset in zip(changes, offsets, strict=True):
         record = changed.get(change.user_id) or known.get(change.user_id) or NOBODY
-        said = {
-            name: value
-            for name in ("age", "gender", "location", "attributes")
-            if (value := getattr(change, name)) is not UNSET
-        }
+        said = {name: value for name in _PROFILE if (value := getattr(change, name)) is not UNSET}
         if change.op != "patch":
-            said = {"age": 0, "gender": "", "location": "", "attributes": {}} | (said if change.op == "put" else {})
-        changed[change.user_id] = replace(record, core=msgspec.structs.replace(record.core, **said))
+            said = _PROFILE | (said if change.op == "put" else {})
+        core = msgspec.structs.replace(record.core, **said)
+        changed[change.user_id] = replace(record, core=core, profile_offset=offset)
     return changed
 
 
-def _forgotten(record: UserRecord) -> UserRecord:
-    core = record.core
-    kept = type(core)(age=core.age, gender=core.gender, location=core.location, attributes=core.attributes)
-    return UserRecord(kept, NO_HISTORY, NO_SEEN, record.offset)
+def _forgotten(record: UserRecord, event: Event) -> UserRecord:
+    kept = Core(**{name: getattr(record.core, name) for name in _PROFILE}, forgotten_ms=event.at_ms)
+    return replace(
+        record, core=kept, history=NO_HISTORY, seen=NO_SEEN, impressions=NO_IMPRESSIONS, shown=NO_IMPRESSIONS
+    )
 
 
 def _aliased(record: UserRecord, event: Event) -> UserRecord:
@@ -113,7 +119,12 @@ def _fold_run(
             core = msgspec.structs.replace(core, session_id=event.session_id, session_ms=event.at_ms)
         if event.action is Action.SEARCH and event.at_ms >= core.query_ms:
             core = msgspec.structs.replace(core, query=event.query, query_ms=event.at_ms)
+        if (category := event.context.get("category")) and event.at_ms >= core.category_ms:
+            core = msgspec.structs.replace(core, category=category, category_ms=event.at_ms)
+        if (device := event.context.get("device")) and event.at_ms >= core.device_ms:
+            core = msgspec.structs.replace(core, device=device, device_ms=event.at_ms)
     at = np.array(places)
+    record = _impressed(record, arrays, at[(arrays.action[at] == CODE[Action.IMPRESSION]) & (arrays.item[at] != 0)])
     at = at[_REMEMBERED[arrays.action[at]] & (arrays.item[at] != 0)]
     if not len(at):
         return replace(record, core=core)
@@ -123,7 +134,39 @@ def _fold_run(
     history, fresh = _remember(record.history, new)
     _count(fresh, counts)
     core = msgspec.structs.replace(core, views=_latest_items(history), last_ms=int(history["at_ms"][-1]))
-    return UserRecord(core, history, _see(record.seen, new["item"]), record.offset)
+    return replace(record, core=core, history=history, seen=_see(record.seen, new["item"]))
+
+
+def _impressed(record: UserRecord, arrays: EventColumns, at: NDArray[np.intp]) -> UserRecord:
+    if not len(at):
+        return record
+    new = np.empty(len(at), SHOWN_DTYPE)
+    new["at_s"], new["id"], new["item"] = arrays.at_ms[at] // 1_000, arrays.event[at], arrays.item[at]
+    return replace(record, impressions=_newest(record.impressions, new))
+
+
+def fold_exposures(
+    known: Mapping[str, UserRecord | None], exposures: Sequence[Exposure], offsets: Sequence[int]
+) -> dict[str, UserRecord]:
+    """Fold what was answered, in log order, into the records of their users; gives the records that changed."""
+    changed: dict[str, UserRecord] = {}
+    for exposure, offset in zip(exposures, offsets, strict=True):
+        record = changed.get(exposure.user_id) or known.get(exposure.user_id) or NOBODY
+        if not exposure.user_id or exposure.now_ms <= record.core.forgotten_ms:
+            continue
+        items = hashes(list(exposure.items))
+        new = np.empty(len(items), SHOWN_DTYPE)
+        new["at_s"], new["item"] = exposure.now_ms // 1_000, items
+        new["id"] = items ^ np.uint64(hash64(exposure.recommendation_id))
+        changed[exposure.user_id] = replace(record, shown=_newest(record.shown, new), shown_offset=offset)
+    return changed
+
+
+def _newest(old: NDArray[np.void], new: NDArray[np.void]) -> NDArray[np.void]:
+    """Give the newest SHOWN of both by (at_s, id), each id once: arrival order and repeats do not matter."""
+    both = np.concatenate([old, new])
+    both = both[np.unique(both["id"], return_index=True)[1]]
+    return both[np.lexsort((both["id"], both["at_s"]))][-SHOWN:]
 
 
 def _remember(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.void]]:

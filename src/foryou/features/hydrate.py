@@ -9,9 +9,10 @@ from foryou import kernels
 from foryou.domain.catalog import Catalog
 from foryou.domain.event import hash64, hashes, interest
 from foryou.domain.ports import FeatureStore
-from foryou.domain.records import NOBODY, UserRecord, merged
+from foryou.domain.records import NOBODY, Places, UserRecord, merged
 from foryou.domain.slate import Query, QueryBatch, View
 
+SHOWN_MS = 86_400_000  # an impression counts for a day
 WINDOW = 50  # H on the hot path: distinct items of the history that models look at
 
 
@@ -25,26 +26,27 @@ class Hydrate:
         """Give the batch, with one read of the store (two where a user was merged)."""
         records, knew = self._records([query.user_id for query in queries])
         batch = assemble_batch(queries, records, self._view())
-        batch.knew = knew
+        if knew:
+            batch.knew = [knew] * len(queries)
         return batch
 
     def strangers(self, queries: list[Query]) -> QueryBatch:
         """Give the batch as if nobody were known: what is left when the store does not answer."""
         return assemble_batch(queries, [None] * len(queries), self._view())
 
-    def _records(self, users: list[str]) -> tuple[list[UserRecord | None], list[dict[str, int]]]:
-        """Give the records, merged ones joined, and for each user the places of those who were joined."""
+    def _records(self, users: list[str]) -> tuple[list[UserRecord | None], dict[str, Places]]:
+        """Give the records, merged ones joined, and where any were: the places of all that were read."""
         found = self._store.read(users)
         relatives = {name for record in found if record for name in _relatives(record)}
         if not relatives:
-            return found, []
+            return found, {}
         names = list(relatives)
         known = dict(zip([*users, *names], [*found, *self._store.read(names)], strict=True))
         second = {name for main in names if (record := known[main]) for name in record.core.merged} - set(known)
         if second:
             known |= dict(zip(second, self._store.read(list(second)), strict=True))
-        knew = {name: record.offset for name, record in known.items() if record}
-        return [_with_relatives(user, known) for user in users], [knew] * len(users)
+        knew = {name: record.places for name, record in known.items() if record}
+        return [_with_relatives(user, known) for user in users], knew
 
 
 def _relatives(record: UserRecord) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
     at_ms = np.ascontiguousarray(flat["at_ms"])
     kernels.recent(numbers, taste, actions, at_ms, start, history, tastes, kinds, times)
     seen, seen_start = _seen(queries, people)
+    shown, shown_start = _shown(queries, people)
     return QueryBatch(
         query=queries,
         view=view,
@@ -93,6 +96,13 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
         user=np.zeros((len(people), 0), np.float32),
         inverse=np.zeros((len(people), 0, 0), np.float64),
         place=np.full((len(people), 0), -1, np.int32),
+        core=[person.core for person in people],
+        shown=shown,
+        shown_start=shown_start,
+        knew=[
+            {query.user_id: person.places} if known else {}
+            for query, person, known in zip(queries, people, records, strict=True)
+        ],
     )
 
 
@@ -102,6 +112,20 @@ def _seen(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.ui
         hidden = (*query.exclude, query.anchor) if query.anchor else query.exclude
         own = np.concatenate([person.seen, hashes(list(hidden)).astype(np.uint32)]) if hidden else person.seen
         parts.append(np.sort(own))
+    return _joined(parts)
+
+
+def _shown(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Give what was shown lately; what clients report counts instead of what was answered."""
+    parts = []
+    for query, person in zip(queries, people, strict=True):
+        rows = person.impressions if len(person.impressions) else person.shown
+        recent = rows["at_s"].astype(np.int64) > (query.now_ms - SHOWN_MS) // 1_000
+        parts.append(np.sort(rows["item"][recent]))
+    return _joined(parts)
+
+
+def _joined(parts: list[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     start = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=start[1:])
     return np.concatenate(parts), start

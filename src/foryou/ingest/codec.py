@@ -5,9 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
+from foryou.domain.exposure import Exposure
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream
 from foryou.domain.records import UserChange
 
@@ -15,9 +16,11 @@ _T = TypeVar("_T")
 
 # Deterministic: a dict's keys are sorted, so equal changes have equal bytes and equal ids.
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
+_exposure_encoder = msgspec.msgpack.Encoder()
 _event_decoder = msgspec.msgpack.Decoder(Event)
 _item_decoder = msgspec.msgpack.Decoder(ItemChange)
 _user_decoder = msgspec.msgpack.Decoder(UserChange)
+_exposure_decoder = msgspec.msgpack.Decoder(Exposure)
 
 
 def event_record(event: Event) -> Record:
@@ -39,6 +42,11 @@ def user_record(change: UserChange) -> Record:
     """Give the record of a user's change; its id is a hash of everything in it, as for items."""
     body = _encoder.encode(change)
     return Record(change.user_id, _hash(body), body)
+
+
+def exposure_record(exposure: Exposure) -> Record:
+    """Give the record of an exposure, keyed by its user."""
+    return Record(exposure.user_id, exposure.recommendation_id, _exposure_encoder.encode(exposure))
 
 
 def records_of(event: Event) -> list[tuple[Stream, Record]]:
@@ -73,6 +81,11 @@ def item_of(body: bytes) -> ItemChange:
 def user_of(body: bytes) -> UserChange:
     """Give the user's change of a record's body. Raises Refused if it cannot be read."""
     return _decoded(_user_decoder, body, "a change of a user")
+
+
+def exposure_of(body: bytes) -> Exposure:
+    """Give the exposure of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_exposure_decoder, body, "an exposure")
 
 
 def content_id(*parts: str) -> str:

@@ -3,18 +3,14 @@
 import threading
 from collections import deque
 
-import msgspec
-
 from foryou.domain.errors import Unavailable
 from foryou.domain.exposure import Exposure
-from foryou.domain.log import Record, Stream
+from foryou.domain.log import Stream
 from foryou.domain.ports import EventLog
+from foryou.ingest.codec import exposure_record
 
 BATCH = 500
 PAUSE_S = 0.2  # between batches: many answers share one transaction
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Exposure)
 
 
 class Exposures:
@@ -51,13 +47,3 @@ class Exposures:
                 self.written += len(batch)
             except Unavailable:
                 self.dropped += len(batch)
-
-
-def exposure_record(exposure: Exposure) -> Record:
-    """Give the record of an exposure, keyed by its user."""
-    return Record(exposure.user_id, exposure.recommendation_id, _encoder.encode(exposure))
-
-
-def exposure_of(body: bytes) -> Exposure:
-    """Give the exposure of a record's body."""
-    return _decoder.decode(body)

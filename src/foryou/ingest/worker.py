@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from foryou.domain.catalog import Item, changed
 from foryou.domain.errors import Refused
+from foryou.domain.item import Item, changed
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore
 from foryou.domain.records import Change, UserRecord
-from foryou.features.fold import Folded, fold, fold_profiles
-from foryou.ingest.codec import event_of, item_of, user_of
+from foryou.features.fold import Folded, fold, fold_exposures, fold_profiles
+from foryou.ingest.codec import event_of, exposure_of, item_of, user_of
 
 _T = TypeVar("_T")
-FOLDED = (Stream.EVENTS, Stream.USERS, Stream.ITEMS)
+FOLDED = (Stream.EVENTS, Stream.USERS, Stream.ITEMS, Stream.EXPOSURES)
 
 
 @dataclass(slots=True)
@@ -25,13 +25,14 @@ class Progress:
     events: int = 0
     users: int = 0
     items: int = 0
+    exposures: int = 0
     poison: list[str] = field(default_factory=list)
     newest_appended_ms: int = 0  # of the events folded, to measure how fresh the records are
 
     @property
     def idle(self) -> bool:
         """Say whether there was nothing to do."""
-        return not (self.events or self.users or self.items or self.poison)
+        return not (self.events or self.users or self.items or self.exposures or self.poison)
 
 
 class Worker:
@@ -70,6 +71,8 @@ class Worker:
         for partition in range(self._log.partitions()):
             if users:
                 self._fold_users(partition, done)
+            if Stream.EXPOSURES in streams:
+                self._fold_exposures(partition, done)
             if Stream.ITEMS in streams:
                 self._fold_items(partition, done)
         return done
@@ -82,13 +85,14 @@ class Worker:
             done.events += step.events
             done.users += step.users
             done.items += step.items
+            done.exposures += step.exposures
             done.poison += step.poison
-            on_progress(done.events + done.users + done.items, total)
+            on_progress(done.events + done.users + done.items + done.exposures, total)
         return done
 
     def _behind(self) -> int:
         left = 0
-        for stream in (Stream.EVENTS, Stream.USERS):
+        for stream in (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES):
             for partition, end in self._log.ends(stream).items():
                 left += end - self._features.position(partition).get(stream, -1)
         if self._items is None:
@@ -97,33 +101,52 @@ class Worker:
         return left + sum(end - position.get(partition, -1) for partition, end in self._log.ends(Stream.ITEMS).items())
 
     def _fold_users(self, partition: int, done: Progress) -> None:
-        before = self._position(partition)
+        stands = self._position(partition)
+        before = {name.value: stands[name] for name in (Stream.EVENTS, Stream.USERS)}
         entries = self._log.read(Stream.EVENTS, partition, before[Stream.EVENTS], self._batch)
         profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch)
         if not entries and not profiles:
             return
         events, offsets = _readable(entries, event_of, done)
-        changes, _ = _readable(profiles, user_of, done)
+        changes, profile_offsets = _readable(profiles, user_of, done)
         users = list(dict.fromkeys([*(event.user_id for event in events), *(change.user_id for change in changes)]))
         known: dict[str, UserRecord | None] = dict(zip(users, self._features.read(users), strict=True)) if users else {}
         folded = fold(known, events, offsets) if events else Folded()
-        records = folded.records | fold_profiles(known | folded.records, changes)
+        records = folded.records | fold_profiles(known | folded.records, changes, profile_offsets)
         through = {
             Stream.EVENTS.value: entries[-1].offset if entries else before[Stream.EVENTS],
             Stream.USERS.value: profiles[-1].offset if profiles else before[Stream.USERS],
         }
-        self._positions.pop(partition, None)  # not known until the write has come through
-        self._features.write(Change(partition, before, through, records, folded.counts), self._token)
-        self._positions[partition] = through
+        self._write(Change(partition, before, through, records, folded.counts))
         done.events += len(entries)
         done.users += len(profiles)
         done.newest_appended_ms = max(done.newest_appended_ms, entries[-1].appended_ms if entries else 0)
+
+    def _fold_exposures(self, partition: int, done: Progress) -> None:
+        before = self._position(partition)
+        entries = self._log.read(Stream.EXPOSURES, partition, before[Stream.EXPOSURES], self._batch)
+        if not entries:
+            return
+        exposures, offsets = _readable(entries, exposure_of, done)
+        users = list(dict.fromkeys(exposure.user_id for exposure in exposures if exposure.user_id))
+        known: dict[str, UserRecord | None] = dict(zip(users, self._features.read(users), strict=True)) if users else {}
+        name = Stream.EXPOSURES.value
+        after, through = {name: before[name]}, {name: entries[-1].offset}
+        self._write(Change(partition, after, through, fold_exposures(known, exposures, offsets), {}))
+        done.exposures += len(entries)
+
+    def _write(self, change: Change) -> None:
+        """Write a change and remember where its partition stands then."""
+        position = self._positions.pop(change.partition)  # not known until the write has come through
+        self._features.write(change, self._token)
+        self._positions[change.partition] = position | change.through
 
     def _position(self, partition: int) -> dict[str, int]:
         """Give the stored position of a partition, remembered from this worker's own writes."""
         if partition not in self._positions:
             after = self._features.position(partition)
-            self._positions[partition] = {name.value: after.get(name, -1) for name in (Stream.EVENTS, Stream.USERS)}
+            folded = (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES)
+            self._positions[partition] = {name.value: after.get(name, -1) for name in folded}
         return self._positions[partition]
 
     def _fold_items(self, partition: int, done: Progress) -> None:

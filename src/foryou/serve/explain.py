@@ -117,7 +117,7 @@ class Judge:
     def _verdict(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32], b: int) -> Verdict:
         if not batch.asked[b]:
             return Verdict("unknown_item")
-        inputs, parts = self._ranker.parts(_alone(batch, b), batch.asked[b : b + 1, None])
+        inputs, parts = self._ranker.parts(batch.alone(b), batch.asked[b : b + 1, None])
         c = int(np.argmax(slate.item[b] == batch.asked[b]))
         if slate.item[b, c] != batch.asked[b]:  # there was no time to look at it
             return Verdict("not_proposed", inputs=inputs, parts=parts)
@@ -135,16 +135,3 @@ class Judge:
             inputs=inputs,
             parts=parts,
         )
-
-
-def _alone(batch: QueryBatch, b: int) -> QueryBatch:
-    """Give one query of a batch as a batch of one."""
-    one = slice(b, b + 1)
-    seen = batch.seen[batch.seen_start[b] : batch.seen_start[b + 1]]
-    return QueryBatch(
-        query=batch.query[one], view=batch.view, history=batch.history[one], taste=batch.taste[one],
-        action=batch.action[one], at_ms=batch.at_ms[one], seen=seen, seen_start=np.array([0, len(seen)]),
-        anchor=batch.anchor[one],
-        asked=batch.asked[one], k=batch.k[one], seed=batch.seed[one], offset=batch.offset[one],
-        known=batch.known[one], user=batch.user[one], inverse=batch.inverse[one], place=batch.place[one],
-    )  # fmt: skip

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
-from foryou.domain.catalog import Catalog, ItemChange
+from foryou.domain.catalog import Catalog
 from foryou.domain.errors import ForyouError, Refused, Unavailable
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
 from foryou.domain.records import Trending

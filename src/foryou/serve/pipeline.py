@@ -143,6 +143,9 @@ class Pipeline:
             ]  # fmt: skip
             if len(shown) < query.k:
                 degraded.append("short_answer")
-            knew = batch.knew[b] if batch.knew else {}
-            answers.append(Answer(shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], knew))
+            answers.append(
+                Answer(
+                    shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b]
+                )
+            )  # fmt: skip
         return answers

@@ -8,10 +8,10 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import Invalid
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 
 CATEGORIES = (

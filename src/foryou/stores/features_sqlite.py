@@ -22,7 +22,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS generations (generation INTEGER PRIMARY KEY, fold_version INTEGER NOT NULL, "
     "live INTEGER NOT NULL, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS users (generation INTEGER NOT NULL, user_id TEXT NOT NULL, core BLOB NOT NULL, "
-    "history BLOB NOT NULL, seen BLOB NOT NULL, offset INTEGER NOT NULL)",
+    "history BLOB NOT NULL, seen BLOB NOT NULL, offset INTEGER NOT NULL, shown BLOB NOT NULL)",
     "CREATE UNIQUE INDEX IF NOT EXISTS users_id ON users (generation, user_id)",
     "CREATE TABLE IF NOT EXISTS counts (generation INTEGER NOT NULL, hour INTEGER NOT NULL, item INTEGER NOT NULL, "
     "count INTEGER NOT NULL, PRIMARY KEY (generation, hour, item)) WITHOUT ROWID",
@@ -51,20 +51,20 @@ class SqliteFeatures:
         self._generation = generation
         if self._path != MEMORY:
             made(Path(path).parent)
-        self._database = Database(path, "NORMAL", _SCHEMA)
+        self._database = Database(path, "NORMAL", _SCHEMA, {"users": {"shown": "BLOB NOT NULL DEFAULT x''"}})
 
     def read(self, users: Sequence[str]) -> list[UserRecord | None]:
         """Give the record of each user in one statement (per 500 of them); None = never seen."""
-        rows: list[tuple[str, bytes, bytes, bytes, int]] = []
+        rows: list[tuple[str, bytes, bytes, bytes, int, bytes]] = []
         with self._database.reading() as connection:
             for start in range(0, len(users), MAX_VALUES):
                 some = users[start : start + MAX_VALUES]
                 rows += connection.execute(
-                    "SELECT user_id, core, history, seen, offset FROM users"
+                    "SELECT user_id, core, history, seen, offset, shown FROM users"
                     f" WHERE generation = {_GENERATION} AND user_id IN ({marks(len(some))})",
                     (self._generation, *some),
                 ).fetchall()
-        found = {row[0]: unpack(row[1], row[2], row[3], row[4]) for row in rows}
+        found = {row[0]: unpack(*row[1:]) for row in rows}
         return [found.get(user) for user in users]
 
     def write(self, change: Change, token: int) -> None:
@@ -73,7 +73,7 @@ class SqliteFeatures:
         Counters are cut at KEPT_HOURS before the newest hour of all, so what is left does not depend on how the
         events were cut into changes. Refused if the stored records were folded by other rules.
         """
-        users = [(user, *pack(record), record.offset) for user, record in change.records.items()]
+        users = [_row(user, record) for user, record in change.records.items()]
         counts = [(hour, _signed(item), count) for (hour, item), count in change.counts.items()]
         with self._database.writing() as connection:
             generation = self._fenced(connection, token)
@@ -247,12 +247,12 @@ def _put(
     connection: sqlite3.Connection,
     generation: int,
     change: Change,
-    users: list[tuple[str, bytes, bytes, bytes, int]],
+    users: list[tuple[str, bytes, bytes, bytes, int, bytes]],
     counts: list[tuple[int, int, int]],
 ) -> None:
     connection.executemany(
-        f"INSERT INTO users VALUES ({generation}, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-        " SET core = excluded.core, history = excluded.history, seen = excluded.seen, offset = excluded.offset",
+        f"INSERT INTO users VALUES ({generation}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET core = excluded.core,"
+        " history = excluded.history, seen = excluded.seen, offset = excluded.offset, shown = excluded.shown",
         users,
     )
     connection.executemany(
@@ -279,6 +279,11 @@ def _remember(connection: sqlite3.Connection, change: Change, at_ms: int) -> Non
         (change.partition, change.after.get(Stream.EVENTS, -1), change.through[Stream.EVENTS], at_ms),
     )
     connection.execute("DELETE FROM folds WHERE fold <= (SELECT max(fold) FROM folds) - ?", (KEPT_FOLDS,))
+
+
+def _row(user: str, record: UserRecord) -> tuple[str, bytes, bytes, bytes, int, bytes]:
+    core, history, seen, shown = pack(record)
+    return user, core, history, seen, record.offset, shown
 
 
 def _signed(item: int) -> int:

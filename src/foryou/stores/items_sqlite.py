@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from foryou.domain.catalog import Item
 from foryou.domain.errors import StalePosition
+from foryou.domain.item import Item
 from foryou.domain.log import Position
 from foryou.domain.ports import TimeSource
 from foryou.stores.sqlite import MAX_VALUES, Database, made, marks

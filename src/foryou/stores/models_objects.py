@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.bundle import FORMAT, Manifest, ModelBundle
-from foryou.domain.catalog import COLUMNS, Arena, Catalog
+from foryou.domain.catalog import ARENAS, COLUMNS, RAGGED, Arena, Catalog
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused
+from foryou.domain.ragged import Ragged
 from foryou.domain.release import Release
 from foryou.stores.objects import STAGED, Objects, Sink
 
@@ -247,19 +248,16 @@ def _contents(manifest: _CatalogManifest) -> dict[str, str]:
 
 
 def _arrays(catalog: Catalog) -> Arrays:
-    arenas = {"ids": catalog.ids, "titles": catalog.titles, "categories": catalog.category_names}
     arrays = {name: getattr(catalog, name) for name in (*COLUMNS, "order")}
-    for name, arena in arenas.items():
-        arrays |= {name: arena.bytes, f"{name}_start": arena.start}
+    for name in ARENAS:
+        arrays |= {name: getattr(catalog, name).bytes, f"{name}_start": getattr(catalog, name).start}
+    for name in RAGGED:
+        arrays |= {name: getattr(catalog, name).values, f"{name}_start": getattr(catalog, name).start}
     return arrays
 
 
 def _catalog(version: str, position: dict[int, int], arrays: Mapping[str, Any]) -> Catalog:
-    return Catalog(
-        version=version,
-        position=position,
-        ids=Arena(arrays["ids"], arrays["ids_start"]),
-        titles=Arena(arrays["titles"], arrays["titles_start"]),
-        category_names=Arena(arrays["categories"], arrays["categories_start"]),
-        **{name: arrays[name] for name in (*COLUMNS, "order")},
-    )
+    parts: dict[str, Any] = {name: Arena(arrays[name], arrays[f"{name}_start"]) for name in ARENAS}
+    parts |= {name: Ragged(arrays[f"{name}_start"], arrays[name]) for name in RAGGED}
+    parts |= {name: arrays[name] for name in (*COLUMNS, "order")}
+    return Catalog(version=version, position=position, **parts)

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -37,14 +37,17 @@ class Database:
     Every process opens its own; a connection must not be carried through a fork.
     """
 
-    def __init__(self, path: Path | str, synchronous: str, schema: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path | str, synchronous: str, schema: Sequence[str], added: Mapping[str, Mapping[str, str]] = {}
+    ) -> None:
+        """Open the file. `added`: table -> column -> type of columns that files of earlier releases lack."""
         self._path = str(path)
         self._synchronous = synchronous
         self._write_lock = self._read_lock = threading.Lock()
         with self._translated():
             self._writer = self._reader = _connected(self._path, synchronous)
             try:
-                _create(self._writer, schema)
+                _create(self._writer, schema, added)
                 if self._path != MEMORY:
                     self._read_lock = threading.Lock()
                     self._reader = _connected(self._path, synchronous)
@@ -140,10 +143,14 @@ def _to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)
 
 
-def _create(connection: sqlite3.Connection, schema: Sequence[str]) -> None:
+def _create(connection: sqlite3.Connection, schema: Sequence[str], added: Mapping[str, Mapping[str, str]]) -> None:
     with _transaction(connection, "IMMEDIATE"):
         for statement in schema:
             connection.execute(statement)
+        for table, columns in added.items():
+            known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for name in columns.keys() - known:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from foryou.domain import catalog as catalogs
 from foryou.domain.catalog import Catalog
@@ -13,15 +14,15 @@ from foryou.domain.log import Entry, Position, Stream, partition_of
 from foryou.domain.records import Change, UserRecord
 from foryou.domain.slate import Answer, Query, View
 from foryou.features import trending
-from foryou.features.fold import fold
+from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of, item_of
-from foryou.ingest.exposures import exposure_of
+from foryou.ingest.codec import event_of, exposure_of, item_of, user_of
 from foryou.serve.live import UNTRAINED
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.pipelines import pipelines, untrained
 
+T = TypeVar("T")
 READ = 5_000
 Progress = Callable[[str, int, int], None]
 
@@ -54,23 +55,29 @@ class _People:
     """A FeatureStore's `read` for one moment of the past: users folded anew up to the places that were read."""
 
     def __init__(self, home: Home, exposure: Exposure) -> None:
-        self._home, self._until = home, {exposure.user_id: exposure.offset, **exposure.knew}
+        known = {exposure.user_id: exposure.offset, **exposure.knew}
+        self._home = home
+        self._until = {name: (offset, -1, -1) for name, offset in known.items()} | exposure.places
 
     def read(self, users: list[str]) -> list[UserRecord | None]:
         """Give the records of these users as they were."""
         return [self._record(user) for user in users]
 
     def _record(self, user: str) -> UserRecord | None:
-        until = self._until.get(user, -1)
-        if until < 0:
+        if user not in self._until or max(self._until[user]) < 0:
             return None
+        events, exposures, profiles = self._until[user]
+        record: dict[str, UserRecord | None] = {user: None}
+        record |= fold(record, *self._own(user, Stream.EVENTS, events, event_of)).records
+        record |= fold_exposures(record, *self._own(user, Stream.EXPOSURES, exposures, exposure_of))
+        record |= fold_profiles(record, *self._own(user, Stream.USERS, profiles, user_of))
+        return record[user]
+
+    def _own(self, user: str, stream: Stream, until: int, decode: Callable[[bytes], T]) -> tuple[list[T], list[int]]:
+        """Give what a stream says of a user up to an offset, with the offsets."""
         partition = partition_of(user, self._home.log.partitions())
-        own = [
-            (e.offset, event_of(e.record.body))
-            for e in _entries(self._home, Stream.EVENTS, {partition: until})
-            if e.record.key == user
-        ]
-        return fold({user: None}, [event for _, event in own], [offset for offset, _ in own]).records.get(user)
+        own = [entry for entry in _entries(self._home, stream, {partition: until}) if entry.record.key == user]
+        return [decode(entry.record.body) for entry in own], [entry.offset for entry in own]
 
 
 def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answer:
@@ -78,7 +85,8 @@ def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answ
     hydrate = Hydrate(people, lambda: view)  # type: ignore[arg-type]
     query = Query(
         user_id=exposure.user_id, k=exposure.num_results, now_ms=exposure.now_ms, seed=exposure.seed,
-        anchor=exposure.anchor, exclude=exposure.exclude,
+        anchor=exposure.anchor, exclude=exposure.exclude, session_id=exposure.session_id, search=exposure.search,
+        category=exposure.category, device=exposure.device, location=exposure.location,
     )  # fmt: skip
     return pipelines(bundle, home.config, hydrate)[exposure.placement].run([query])[0][0]
 

@@ -8,7 +8,7 @@ from foryou.api import schema
 from foryou.api.rest.openapi import operation
 from foryou.api.rest.reading import Request, body_of, decoded, path_id, query_of, service_of
 from foryou.api.rest.writing import FRESH, reply
-from foryou.domain.catalog import Item
+from foryou.domain.item import Item
 
 PATH = "/v1/items/{item_id:str}"
 _item = msgspec.json.Decoder(schema.ItemIn)

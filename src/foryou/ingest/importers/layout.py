@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.event import Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers.table import BadLine
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.errors import Invalid
+from foryou.domain.item import ItemChange
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import UserChange
 from foryou.ingest.importers.layout import Line

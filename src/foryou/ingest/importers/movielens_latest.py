@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from foryou.domain.catalog import ItemChange
+from foryou.domain.item import ItemChange
 from foryou.domain.ports import TimeSource
 from foryou.ingest.importers.layout import Line
 from foryou.ingest.importers.movielens_100k import published

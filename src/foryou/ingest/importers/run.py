@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.event import Event
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream
 from foryou.domain.ports import EventLog
 from foryou.domain.records import UserChange
