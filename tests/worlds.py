@@ -5,6 +5,7 @@ genre are the most popular ones.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -27,6 +28,10 @@ from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.stores.items_sqlite import SqliteItems
+from foryou.stores.log_sqlite import SqliteLog
+from foryou.stores.models_objects import ObjectModels
+from foryou.wiring.home import Home
 from foryou.wiring.pipelines import FEATURES, pipelines, serving_settings
 
 GENRES = ("war", "love", "space", "crime")
@@ -135,6 +140,16 @@ class Shop:
     def ask(self, user: str, k: int = 10, **more: object) -> Answer:
         """Give the answer to one query."""
         return self.run(query(user, k, **more))[0][0]
+
+
+def home_in(folder: Path, **groups: object) -> Home:
+    """Give a home on real stores, on a clock that a test sets; `groups` are those of its configuration."""
+    clock = ManualClock(NOW_MS)
+    return Home(
+        msgspec.structs.replace(Config(), home=str(folder), **groups), clock,
+        log=SqliteLog(folder / "log", clock), features=SqliteFeatures(folder / "features.db", clock),
+        items=SqliteItems(folder / "items.db", clock), models=ObjectModels((folder / "models").as_uri()),
+    )  # fmt: skip
 
 
 def query(user: str, k: int = 10, seed: int = 0, now_ms: int = NOW_MS, **more: object) -> Query:

@@ -7,6 +7,7 @@ cli > bench > wiring > api > train, ingest, serve > features, models, stores, ob
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,15 @@ def imported(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
                 yield node, node.module or ""
 
 
-def lines() -> Iterator[tuple[Path, ast.stmt, str]]:
-    for path in modules():
-        for node, name in imported(ast.parse(path.read_text(encoding="utf-8"))):
-            yield path, node, name
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def lines() -> list[tuple[Path, ast.stmt, str]]:
+    """Give every import: the file, the place, what is imported."""
+    return [(path, node, name) for path in modules() for node, name in imported(tree_of(path))]
 
 
 def inside() -> Iterator[tuple[str, str, str]]:
@@ -89,9 +95,8 @@ def test_there_are_no_circles_between_modules() -> None:
         for path in modules()
     }
     for name, path in names.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         graph[name] = set()
-        for node in tree.body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("foryou"):
                 for one in node.names:
                     full = f"{node.module}.{one.name}"
@@ -112,7 +117,7 @@ def test_there_are_no_circles_between_modules() -> None:
 def test_nothing_is_imported_inside_a_function_to_dodge_the_drawing() -> None:
     hidden = []
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 hidden += [f"{path.relative_to(SOURCE)}:{one.lineno}" for one, _ in imported(node)]
     assert [where for where in hidden if where.split("/")[0] not in LAZY] == []

@@ -221,6 +221,30 @@ def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
     assert stores.state(USERS) == others.state(USERS)
 
 
+def test_a_write_that_came_through_but_was_not_heard_of_is_not_done_twice(
+    filled: SqliteLog, stores: Stores, others: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught_up(worker(filled, others, batch=5))
+    one = worker(filled, stores, batch=5)
+    dies(stores.features, monkeypatch, after_writing=True, writes=2)
+    with pytest.raises(Killed):
+        caught_up(one)
+    monkeypatch.undo()
+    one.catch_up()
+    assert stores.state(USERS) == others.state(USERS)
+
+
+def test_only_the_streams_that_were_named_are_read(filled: SqliteLog, stores: Stores) -> None:
+    one = worker(filled, stores)
+    one.lease()
+    items = one.step({Stream.ITEMS})
+    assert (items.events, items.users, items.items > 0) == (0, 0, True)
+    assert stores.features.read(USERS) == [None] * 12
+    users = one.step({Stream.EVENTS})
+    assert (users.events > 0, users.users > 0, users.items) == (True, True, 0)
+    assert one.step().idle
+
+
 def test_records_that_cannot_be_read_are_passed_over_and_named(
     filled: SqliteLog, stores: Stores, others: Stores
 ) -> None:

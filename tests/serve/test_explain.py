@@ -7,7 +7,7 @@ import worlds
 from foryou.config import Placement, Train
 from foryou.domain.event import Action, Event
 from foryou.domain.slate import Reason, Shown, Verdict
-from foryou.serve.explain import NAMED, WORTH_NAMING
+from foryou.serve.explain import LOOKED_AT, NAMED, WORTH_NAMING
 from foryou.train.item_item import heaviest
 from worlds import Shop, did, genre_of, query, shown
 
@@ -61,6 +61,16 @@ def test_the_items_named_are_those_without_which_the_score_would_fall_the_most(m
         assert fall[order[0]] > 0
         named = [name for name in order[:NAMED] if fall[name] > WORTH_NAMING * fall[order[0]]]
         assert list(item.reason.because) == named
+
+
+def test_of_a_long_history_the_newest_items_may_be_named() -> None:
+    shop = Shop(model=worlds.bundle(**NO_TREND))
+    old = [did("ann", f"love-{n}", 100 + n, Action.PURCHASE) for n in range(1, 6)]
+    new = [did("ann", f"{genre}-{n}", n, Action.VIEW) for n in range(1, 11) for genre in ("war", "space")]
+    shop.feed(*old, *new[:LOOKED_AT])
+    named = {name for item in shop.ask("ann", 30).items for name in item.reason.because}
+    assert named
+    assert named <= {event.item_id for event in new}
 
 
 def test_an_item_is_explained_by_what_is_like_it() -> None:

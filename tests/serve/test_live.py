@@ -1,77 +1,19 @@
-"""Does a process take up releases, items and trends while it serves, and keep what works when something is broken?"""
+"""Does a process take up releases, items and trends while it serves?"""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
-import msgspec
 import pytest
+from homes import acted, ask, changed, released, versions
 
 import worlds
-from foryou.config import Config, Placement
-from foryou.domain.bundle import ModelBundle
-from foryou.domain.clock import HOUR_MS, ManualClock
+from foryou.domain.clock import HOUR_MS
 from foryou.domain.errors import Unavailable
-from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream
-from foryou.domain.release import MAIN, Release
-from foryou.ingest.codec import event_record, item_record
 from foryou.serve import live as module
 from foryou.serve.live import UNTRAINED, Live
-from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
-from foryou.stores.models_objects import ObjectModels
-from foryou.wiring import pipelines
 from foryou.wiring.home import Home
 from worlds import NOW_MS, did, query, shown
-
-PLACEMENTS = {
-    "home": worlds.PLAIN,
-    "item": Placement(collaborative=0, item_to_item=0, similar=30, category_cap=0, explore_share=0.0),
-}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    """Give a home on real stores with the films in its log and folded."""
-    clock = ManualClock(NOW_MS)
-    made = Home(
-        msgspec.structs.replace(Config(), home=str(tmp_path), placements=PLACEMENTS), clock,
-        log=SqliteLog(tmp_path / "log", clock), features=SqliteFeatures(tmp_path / "features.db", clock),
-        items=SqliteItems(tmp_path / "items.db", clock), models=ObjectModels((tmp_path / "models").as_uri()),
-    )  # fmt: skip
-    made.models.publish_catalog(worlds.catalog())
-    yield made
-    made.close()
-
-
-def released(home: Home, **families: tuple[tuple[str, float], ...]) -> None:
-    held = home.models.release()
-    generation = held.generation if held else 0
-    home.models.replace_release(Release(generation + 1, families, NOW_MS), generation)
-
-
-def changed(home: Home, item_id: str, op: str = "patch", **what: object) -> None:
-    home.log.append(
-        Stream.ITEMS, [item_record(ItemChange(item_id=item_id, op=op, received_ms=home.clock.now_ms(), **what))]
-    )
-
-
-def acted(home: Home, *events: object) -> None:
-    home.log.append(Stream.EVENTS, [event_record(event) for event in events])
-    worker = home.worker()
-    worker.lease()
-    worker.catch_up()
-    worker.release()
-
-
-def ask(live: Live, user: str = "nobody", k: int = 10, **more: object) -> list[str]:
-    return shown(live.arm_for(user).pipelines["home"].run([query(user, k, **more)])[0][0])
-
-
-def versions(live: Live) -> list[str]:
-    return sorted(arm.version for arm in live.arms())
 
 
 def test_a_home_without_a_bundle_shows_what_trends(home: Home) -> None:
@@ -134,95 +76,6 @@ def test_two_versions_share_the_users_and_a_user_stays_with_one(home: Home) -> N
     assert abs(found.count("v1") / 2_000 - 0.25) < 0.04
     assert [live.arm_for(user).version for user in users] == found
     assert live.arm_for("u1", "no-such-family").version == found[1]
-
-
-def other_schema() -> ModelBundle:
-    bundle = worlds.bundle("old")
-    arrays = {name: array for name, array in bundle.arrays.items() if name != "welcome"}
-    return ModelBundle(msgspec.structs.replace(bundle.manifest, schema="0123456789abcdef"), arrays)
-
-
-def incomplete() -> ModelBundle:
-    bundle = worlds.bundle("old")
-    return ModelBundle(bundle.manifest, {name: array for name, array in bundle.arrays.items() if name != "welcome"})
-
-
-def no_catalog() -> ModelBundle:
-    return worlds.bundle("old", "no-such-catalog")
-
-
-REFUSED = {
-    "other_schema": (other_schema, "Bundle old was trained for inputs 0123456789abcdef, this release has [0-9a-f]{16};"
-                                   " train again with `foryou train`"),
-    "missing": (None, "bundles/old"),
-    "no_catalog": (no_catalog, "no-such-catalog"),
-    "incomplete": (incomplete, r"broken: KeyError\('welcome'\)"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_a_refused_bundle_leaves_the_old_one_serving_and_is_named(home: Home, kind: str) -> None:
-    made, reason = REFUSED[kind]
-    home.models.publish(worlds.bundle("v1"))
-    released(home, main=(("v1", 1.0),))
-    live = home.live()
-    live.refresh()
-    arm, items = live.arm_for("ann"), ask(live)
-    if made:
-        home.models.publish(made())
-    released(home, main=(("old", 1.0),))
-    for _ in range(2):
-        live.refresh()
-        assert live.arm_for("ann") is arm
-        assert ask(live) == items
-    assert (live.release.generation, list(live.refused)) == (1, ["old"])
-    with pytest.raises(Exception, match=reason):
-        raise Exception(live.refused["old"])
-
-
-def test_a_bundle_that_breaks_on_its_first_answer_leaves_the_old_one_serving(
-    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def breaks(*_: object) -> None:
-        raise RuntimeError("Error in faiss::IndexIVF")
-
-    monkeypatch.setattr(pipelines, "warm", breaks)
-    home.models.publish(worlds.bundle("v2"))
-    released(home, main=(("v2", 1.0),))
-    live.refresh()
-    assert (versions(live), live.refused) == (["v1"], {"v2": "broken: RuntimeError('Error in faiss::IndexIVF')"})
-
-
-def test_of_a_release_whose_one_half_is_refused_the_other_half_serves_all(home: Home) -> None:
-    home.models.publish(worlds.bundle("v1"))
-    released(home, main=(("gone", 0.5), ("v1", 0.5)))
-    live = home.live()
-    live.refresh()
-    assert {live.arm_for(f"u{n}").version for n in range(50)} == {"v1"}
-    assert live.release.families == {MAIN: (("v1", 1.0),)}
-    assert list(live.refused) == ["gone"]
-
-
-def test_with_nothing_but_refused_bundles_a_home_still_serves_what_trends(home: Home) -> None:
-    released(home, main=(("gone", 1.0),))
-    live = home.live()
-    live.refresh()
-    assert live.arm_for("ann").version == UNTRAINED
-    assert list(live.refused) == ["gone"]
-    home.models.publish(worlds.bundle("gone"))
-    released(home, main=(("gone", 1.0),))
-    live.refresh()
-    assert live.arm_for("ann").version == "gone"
-
-
-@pytest.fixture
-def live(home: Home) -> Live:
-    """Give a process that serves bundle v1 of the films."""
-    home.models.publish(worlds.bundle("v1", trending=1.0))
-    released(home, main=(("v1", 1.0),))
-    made = home.live()
-    made.refresh()
-    return made
 
 
 def test_a_new_item_becomes_known_and_is_shown_once_it_trends(home: Home, live: Live) -> None:
@@ -314,38 +167,6 @@ def test_two_looks_at_once_do_not_load_a_bundle_twice(home: Home, live: Live) ->
     for thread in threads:
         thread.join()
     assert versions(live) == ["v2"]
-
-
-def test_a_bundle_that_cannot_be_fetched_for_a_moment_is_taken_up_later(
-    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home.models.publish(worlds.bundle("v2"))
-    released(home, main=(("v2", 1.0),))
-
-    def gone(*_: object) -> None:
-        raise Unavailable("the network is gone")
-
-    monkeypatch.setattr(ObjectModels, "load", gone)
-    live.refresh()
-    assert (versions(live), live.refused) == (["v1"], {"v2": "the network is gone"})
-    monkeypatch.undo()
-    live.refresh()
-    assert (versions(live), live.refused) == (["v2"], {})
-
-
-def test_a_refused_bundle_is_not_read_again_until_the_next_release(
-    home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loads: list[str] = []
-    real = ObjectModels.load
-    monkeypatch.setattr(ObjectModels, "load", lambda self, version: loads.append(version) or real(self, version))
-    released(home, main=(("gone", 1.0),))
-    for _ in range(3):
-        live.refresh()
-    assert loads == ["gone"]
-    released(home, main=(("v1", 1.0),))
-    live.refresh()
-    assert (loads, live.refused, live.release.generation) == (["gone"], {}, 3)
 
 
 def test_a_log_that_does_not_answer_leaves_what_was_known(

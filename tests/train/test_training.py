@@ -11,17 +11,12 @@ import pytest
 import worlds
 from foryou.config import Config, Placement, Train
 from foryou.domain.bundle import Gate
-from foryou.domain.clock import ManualClock
 from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.domain.event import Event
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_record, item_record, user_record
 from foryou.simulate.world import World
-from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.stores.items_sqlite import SqliteItems
-from foryou.stores.log_sqlite import SqliteLog
-from foryou.stores.models_objects import ObjectModels
 from foryou.train import baselines, fit
 from foryou.train.evaluate import Judgement
 from foryou.wiring.home import Home
@@ -33,18 +28,9 @@ def quiet(stage: str, done: int, total: int) -> None:
     """Hear of progress and say nothing."""
 
 
-def made(folder: Path) -> Home:
-    clock = ManualClock(NOW_MS)
-    config = msgspec.structs.replace(Config(), home=str(folder), train=Train(width=6, iterations=2))
-    return Home(
-        config, clock, log=SqliteLog(folder / "log", clock), features=SqliteFeatures(folder / "features.db", clock),
-        items=SqliteItems(folder / "items.db", clock), models=ObjectModels((folder / "models").as_uri()),
-    )  # fmt: skip
-
-
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Home]:
-    home = made(tmp_path)
+    home = worlds.home_in(tmp_path, train=Train(width=6, iterations=2))
     yield home
     home.close()
 

@@ -9,8 +9,7 @@ import pytest
 
 import worlds
 from foryou.api.service import exposure
-from foryou.config import Config, Placement
-from foryou.domain.clock import ManualClock
+from foryou.config import Placement
 from foryou.domain.errors import NotFound, Unavailable
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
@@ -18,9 +17,6 @@ from foryou.domain.log import Stream
 from foryou.domain.release import Release
 from foryou.domain.slate import Answer
 from foryou.ingest.codec import exposure_record, item_record, records_of
-from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.stores.items_sqlite import SqliteItems
-from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.wiring.home import Home
 from foryou.wiring.past import follow, reproduce
@@ -34,13 +30,8 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    clock = ManualClock(NOW_MS)
-    placements = {"home": Placement(), "item": Placement(collaborative=0, item_to_item=0, similar=30)}
-    made = Home(
-        msgspec.structs.replace(Config(), home=str(tmp_path), placements=placements), clock,
-        log=SqliteLog(tmp_path / "log", clock), features=SqliteFeatures(tmp_path / "features.db", clock),
-        items=SqliteItems(tmp_path / "items.db", clock), models=ObjectModels((tmp_path / "models").as_uri()),
-    )  # fmt: skip
+    item = Placement(collaborative=0, item_to_item=0, similar=30)
+    made = worlds.home_in(tmp_path, placements={"home": Placement(), "item": item})
     made.models.publish_catalog(worlds.catalog())
     made.models.publish(worlds.bundle("v1", trending=0.5))
     made.models.replace_release(Release(1, {"main": (("v1", 1.0),)}, NOW_MS), 0)

@@ -1,0 +1,80 @@
+"""Is a score the weighted sum of its inputs, each part of it named, and nothing worked out in vain?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.slate import QueryBatch, Slate
+from foryou.features.assemble import FeatureSchema
+from foryou.serve.rankers import Blend, Prior
+
+BATCH: QueryBatch = None  # type: ignore[assignment]
+
+
+@dataclass
+class Times:
+    """An input that is the item's number times a factor, less the entry that is left out."""
+
+    name: str
+    factor: float
+    asked: int = 0
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:  # noqa: ARG002
+        self.asked += 1
+        out[:] = self.factor * item
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
+        self.fill(batch, item[:, None, :], out)
+        out -= np.arange(out.shape[1])[:, None]
+        return True
+
+
+def slate() -> Slate:
+    made = Slate({"any": 3})
+    made.propose("any", np.array([[3, 1, 2]], np.int32), np.array([[0.3, 0.1, 0.2]], np.float32))
+    return made
+
+
+def blend(*weights: float) -> tuple[Blend, list[Times]]:
+    inputs = [Times("one", 1.0), Times("ten", 10.0)]
+    return Blend(FeatureSchema(tuple(inputs)), np.array(weights, np.float32)), inputs
+
+
+def test_a_score_is_the_weighted_sum_of_the_inputs() -> None:
+    one, _ = blend(2.0, 0.5)
+    out = np.full((1, 3), np.nan, np.float32)
+    one.score(BATCH, slate(), out)
+    assert out.tolist() == [[21.0, 7.0, 14.0]]
+
+
+def test_scores_without_an_entry_are_those_of_the_inputs_without_it() -> None:
+    one, _ = blend(2.0, 0.5)
+    found = one.without(BATCH, np.array([[3, 1]], np.int32), 3)
+    assert found.tolist() == [[[21.0, 7.0], [18.5, 4.5], [16.0, 2.0]]]
+
+
+def test_every_part_of_a_score_has_a_name() -> None:
+    one, _ = blend(2.0, 0.0)
+    inputs, parts = one.parts(BATCH, np.array([[4]], np.int32))
+    assert (inputs, parts) == ({"one": 4.0, "ten": 40.0}, {"one": 8.0, "ten": 0.0})
+
+
+def test_an_input_without_weight_is_not_worked_out() -> None:
+    one, (counts, idle) = blend(2.0, 0.0)
+    one.score(BATCH, slate(), np.zeros((1, 3), np.float32))
+    assert one.without(BATCH, np.array([[3]], np.int32), 2).tolist() == [[[6.0], [4.0]]]
+    assert (counts.asked, idle.asked) == (2, 0)
+
+
+def test_without_any_weight_all_score_nought() -> None:
+    one, _ = blend(0.0, 0.0)
+    out = np.full((1, 3), np.nan, np.float32)
+    one.score(BATCH, slate(), out)
+    assert not out.any()
+
+
+def test_a_page_of_similar_items_is_ranked_by_what_the_source_said() -> None:
+    out = np.zeros((1, 3), np.float32)
+    Prior().score(BATCH, slate(), out)
+    assert out.tolist() == np.array([[0.3, 0.1, 0.2]], np.float32).tolist()
