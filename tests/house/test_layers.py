@@ -157,6 +157,17 @@ def test_the_pipeline_knows_only_the_domain() -> None:
     assert known == {"domain"}
 
 
+def test_a_kernel_calls_only_kernels_of_its_own_file() -> None:
+    """Else numba would keep serving what it compiled from the file that has changed."""
+    others = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} imports {name}"
+        for path, node, name in lines()
+        if part_of(path) == "kernels" and path.stem != "__init__" and name.startswith("foryou.")
+        if name != "foryou.kernels.arrays"
+    ]
+    assert others == []
+
+
 def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "common", "helpers", "base", "types", "manager"}
     assert [path.name for path in modules() if path.stem in vague] == []

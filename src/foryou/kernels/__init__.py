@@ -1,0 +1,39 @@
+"""Which arithmetic runs on the hot path? Plain functions of arrays, compiled at first call and cached.
+
+Shapes use the letters of `domain.slate`: B queries · C candidate places · D width · H history · N items. Every
+kernel treats each query on its own and in the same order, so one query gives the same bits alone and in a batch.
+Oracles of a few lines stand in `tests/oracles.py`. A kernel calls only kernels of its own file: what numba keeps beside
+the source is made anew when that file changes, and only then.
+"""
+
+from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge
+from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
+from foryou.kernels.histories import largest, links, recent, sparse_links, sums_without
+from foryou.kernels.picking import beyond_cap, explore, top, uniform
+from foryou.kernels.sums import add_rows, all_dots, best_of_sparse_rows, dots, sum_at, sum_sparse_at
+
+__all__ = [
+    "MAX_FOLD",
+    "add_rows",
+    "all_dots",
+    "best_of_sparse_rows",
+    "beyond_cap",
+    "count_kept",
+    "dots",
+    "explore",
+    "fold_in",
+    "gather",
+    "gather_rows",
+    "largest",
+    "links",
+    "member",
+    "merge",
+    "recent",
+    "sparse_links",
+    "sum_at",
+    "sum_sparse_at",
+    "sums_without",
+    "top",
+    "uniform",
+    "without_each",
+]
