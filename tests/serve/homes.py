@@ -2,7 +2,7 @@
 
 import worlds
 from foryou.config import Placement
-from foryou.domain.catalog import ItemChange
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.release import Release
 from foryou.ingest.codec import event_record, item_record
