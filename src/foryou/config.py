@@ -63,8 +63,9 @@ class Trend(Group, frozen=True):
 class Placement(Group, frozen=True):
     """A place where recommendations are shown: its sources, rules and length."""
 
-    collaborative: Annotated[int, Meta(ge=0, le=5_000, description="candidates by user vector")] = 500
-    item_to_item: Annotated[int, Meta(ge=0, le=5_000, description="candidates by items of the history")] = 300
+    collaborative: Annotated[int, Meta(ge=0, le=5_000, description="candidates by user vector")] = 300
+    item_to_item: Annotated[int, Meta(ge=0, le=5_000, description="candidates by items of the history")] = 200
+    content: Annotated[int, Meta(ge=0, le=5_000, description="candidates like what was viewed, liked, searched")] = 300
     popular: Annotated[int, Meta(ge=0, le=5_000, description="candidates that trend or are popular")] = 200
     similar: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with the item of the page")] = 0
     length: Annotated[int, Meta(ge=1, le=500, description="items where the caller does not say how many")] = 20
@@ -75,7 +76,7 @@ class Placement(Group, frozen=True):
 def _placements() -> dict[str, Placement]:
     return {
         "home": Placement(),
-        "item": Placement(collaborative=0, item_to_item=0, similar=300, category_cap=0, explore_share=0.0),
+        "item": Placement(collaborative=0, item_to_item=0, content=0, similar=300, category_cap=0, explore_share=0.0),
     }
 
 
@@ -111,6 +112,9 @@ class Train(Group, frozen=True):
     validation_share: Annotated[
         float, Meta(gt=0, lt=1, description="newest share of the log that weights are learned on")
     ] = 0.2
+    content_width: Annotated[int, Meta(ge=1, le=1_024, description="width of the content vectors")] = 64
+    content_terms: Annotated[int, Meta(ge=1, description="terms of items that are known, the most frequent")] = 50_000
+    content_own: Annotated[float, Meta(ge=0, description="weight of the callers' embeddings beside the terms")] = 1.0
     seed: Annotated[int, Meta(description="start of every random number")] = 42
 
 

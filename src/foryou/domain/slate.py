@@ -6,6 +6,7 @@ H history length · N items.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class QueryBatch:
     shown: NDArray[np.uint32]
     shown_start: NDArray[np.int64]
     knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
-    memo: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what models worked out once for this batch
+    memo: dict[str, NDArray[Any]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
         return len(self.query)

@@ -80,7 +80,10 @@ class Live:
             self._take_up_release()
             trending = self._means.features.trending()
             for arm in self.arms():
-                arm.view = self._look(self._followed(arm.view.catalog), trending)
+                view = self._look(self._followed(arm.view.catalog), trending)
+                for pipeline in arm.pipelines.values():
+                    pipeline.stages.prepare(view)
+                arm.view = view
 
     def _look(self, catalog: Catalog, trending: Trending) -> View:
         return self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.ports import Ranker, Rule, Source
-from foryou.domain.slate import Answer, Query, QueryBatch, Reason, Shown, Slate, Trace, Verdict
+from foryou.domain.slate import Answer, Query, QueryBatch, Reason, Shown, Slate, Trace, Verdict, View
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What a pipeline is made of, in the order in which it happens."""
 
+    prepare: Callable[[View], None]  # before a new view is used: what can be worked out ahead
     hydrate: Callable[[list[Query]], QueryBatch]
     strangers: Callable[[list[Query]], QueryBatch]  # when hydrate fails
     represent: Callable[[QueryBatch], None]

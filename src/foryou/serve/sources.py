@@ -3,6 +3,7 @@
 import numpy as np
 
 from foryou.domain.slate import QueryBatch, Slate
+from foryou.models.content import Content
 from foryou.models.foldin import FoldIn
 from foryou.models.index import Index
 from foryou.models.item_item import ItemItem
@@ -43,15 +44,29 @@ class ItemToItem:
         slate.propose(self.name, *self._model.propose(batch, self.places))
 
 
+class ContentBased:
+    """The items that are like those viewed, liked, chosen or searched for: what they are, not who likes them."""
+
+    name = "content"
+    always = False
+
+    def __init__(self, model: Content, quota: int) -> None:
+        self._model, self.places = model, quota
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose the items that share most with the profile; a third of the places is for new ones."""
+        slate.propose(self.name, *self._model.propose(batch, self.places))
+
+
 class Similar:
-    """The items that go with the item of the page: the strongest links, then the nearest vectors."""
+    """The items that go with the item of the page: the strongest links, the nearest vectors, then the same content."""
 
     name = "similar"
     always = False
 
-    def __init__(self, model: ItemItem, vectors: FoldIn, index: Index, quota: int) -> None:
-        self._model, self._vectors, self._index, self._quota = model, vectors, index, quota
-        self.places = 2 * quota
+    def __init__(self, model: ItemItem, vectors: FoldIn, index: Index, content: Content, quota: int) -> None:
+        self._model, self._vectors, self._index, self._content, self._quota = model, vectors, index, content, quota
+        self.places = 3 * quota
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose neighbours of the anchor."""
@@ -62,6 +77,8 @@ class Similar:
         near, product = self._index.search(vector, self._quota)
         near[~vector.any(axis=1)] = 0
         slate.propose(self.name, near, product - np.float32(BEHIND) - product.max(axis=1, initial=0, keepdims=True))
+        like, score = self._content.neighbours(batch, self._quota)
+        slate.propose(self.name, like, score - np.float32(2 * BEHIND) - score.max(axis=1, initial=0, keepdims=True))
 
 
 class Popular:

@@ -71,19 +71,25 @@ def _loss(
     return loss / len(lists), gradient / len(lists)
 
 
-def learn(choices: Choices, among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-    """Give the weights float32 [F] that put the events `among` (all) highest; inputs are standardised inside."""
+def learn(choices: Choices, prior: NDArray[np.float32], among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+    """Give the weights float32 [F] that put the events `among` (all) highest; inputs are standardised inside.
+
+    An input that never varies keeps its weight of `prior` [F]: a signal that the log has not shown yet.
+    """
     lists, chosen = np.array(choices.lists), np.array(choices.chosen)
     rows = np.arange(len(lists)) if among is None else among
     rows = rows[chosen[rows] >= 0]
     used, position = np.unique(lists[rows], return_inverse=True)
     width = len(choices.inputs[0]) if choices.inputs else 0
     if not len(rows):
-        return np.ones(width, np.float32)
+        return prior
     stacked = np.concatenate([choices.inputs[q].T for q in used]).astype(np.float32)
     start = np.zeros(len(used) + 1, np.int64)
     np.cumsum([choices.inputs[q].shape[1] for q in used], out=start[1:])
-    scale = stacked.std(axis=0).astype(np.float64) + 1e-9
+    scale = stacked.std(axis=0).astype(np.float64)
+    silent = scale < 1e-6
+    scale[silent] = 1
+    stacked[:, silent] = 0
     stacked = np.ascontiguousarray(stacked / scale.astype(np.float32))
 
     def objective(weight: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -93,7 +99,7 @@ def learn(choices: Choices, among: NDArray[np.intp] | None = None) -> NDArray[np
     bounds = [(0.0, None)] * width
     found = scipy.optimize.minimize(objective, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=bounds)
     weight = _ascended(stacked, start, position, chosen[rows], np.asarray(found.x))
-    return np.asarray(weight / scale, np.float32)
+    return np.where(silent, prior, weight / scale).astype(np.float32)
 
 
 def _ascended(
@@ -143,12 +149,12 @@ def ranks(choices: Choices, weight: NDArray[np.float32]) -> NDArray[np.int32]:
     )
 
 
-def cross_fitted(choices: Choices) -> NDArray[np.float64]:
+def cross_fitted(choices: Choices, prior: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give NDCG@10 of each event with weights learned on the other half of the lists: an honest figure."""
     lists = np.array(choices.lists)
     late = lists >= len(choices.inputs) // 2
     figures = np.zeros(len(lists))
     for half in (late, ~late):
-        weight = learn(choices, np.flatnonzero(~half))
+        weight = learn(choices, prior, np.flatnonzero(~half))
         figures[half] = ndcg_of_rank(ranks(choices, weight))[half]
     return figures

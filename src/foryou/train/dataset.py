@@ -1,7 +1,7 @@
 """What is trained on? A snapshot of the log as Parquet: each event once, in time order, nothing of those who left."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,12 @@ from foryou.domain.errors import NotFound, Refused
 from foryou.domain.event import ABOUT_ITEMS, ACTIONS, CODE, Action, Event, hashes, interest
 from foryou.domain.log import Entry, Position, Stream
 from foryou.domain.ports import EventLog
+from foryou.domain.records import NOBODY, Core
 
 READ = 5_000
 _SCHEMA = {
     "event_id": pl.String, "user_id": pl.String, "item_id": pl.String, "action": pl.UInt8, "at_ms": pl.Int64,
-    "value": pl.Float32, "session_id": pl.String, "recommendation_id": pl.String,
+    "value": pl.Float32, "session_id": pl.String, "recommendation_id": pl.String, "device": pl.String,
 }  # fmt: skip
 _LEARNED = frozenset(ABOUT_ITEMS) - {Action.IMPRESSION}
 
@@ -80,6 +81,7 @@ def _frame(partition: int, rows: list[tuple[int, Event]]) -> pl.DataFrame:
         for name in ("event_id", "user_id", "item_id", "at_ms", "value", "session_id", "recommendation_id")
     }
     columns["action"] = [CODE[event.action] for _, event in learned]
+    columns["device"] = [event.context.get("device", "") for _, event in learned]
     frame = pl.DataFrame(columns, schema=_SCHEMA)
     offsets = pl.Series("offset", [offset for offset, _ in learned], pl.Int64)
     return frame.with_columns(offsets, pl.lit(partition, pl.Int32).alias("partition"))
@@ -103,7 +105,8 @@ class Interactions:
     """Events as numbers, in time order, n of them.
 
     user int32 0..U-1 · item int32 catalog numbers, 1..N · at_ms int64 · taste float32 interest in [-1, 1] ·
-    action uint8 · value float32 (NaN = none)
+    action uint8 · value float32 (NaN = none) · device: its name per event, "" = unknown ·
+    people: what is known of each user beside the events (U of them, or none)
     """
 
     user: NDArray[np.int32]
@@ -115,6 +118,8 @@ class Interactions:
     event_ids: list[str]
     user_ids: list[str]
     items: int
+    device: list[str] = field(default_factory=list)
+    people: list[Core] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.user)
@@ -128,6 +133,7 @@ class Interactions:
         return Interactions(
             self.user[rows], self.item[rows], self.at_ms[rows], self.taste[rows], self.action[rows], self.value[rows],
             [self.event_ids[row] for row in rows], self.user_ids, self.items,
+            [self.device[row] for row in rows] if self.device else [], self.people,
         )  # fmt: skip
 
     def events(self, catalog: Catalog) -> list[Event]:
@@ -138,13 +144,14 @@ class Interactions:
                 event_id=self.event_ids[row], user_id=self.user_ids[self.user[row]], action=ACTIONS[self.action[row]],
                 at_ms=int(self.at_ms[row]), item_id=names[int(self.item[row])], received_ms=int(self.at_ms[row]),
                 value=None if np.isnan(self.value[row]) else float(self.value[row]),
+                context={"device": self.device[row]} if self.device and self.device[row] else {},
             )
             for row in range(len(self))
         ]  # fmt: skip
 
 
-def interactions(path: Path, catalog: Catalog) -> Interactions:
-    """Read a snapshot; events on items that the catalog does not know are left out."""
+def interactions(path: Path, catalog: Catalog, people: Mapping[str, Core] = {}) -> Interactions:
+    """Read a snapshot; events on items that the catalog does not know are left out. `people`: what profiles say."""
     table = pl.read_parquet(path)
     known_items = table["item_id"].unique(maintain_order=True)
     number_of = dict(zip(known_items.to_list(), catalog.numbers(hashes(known_items.to_list())).tolist(), strict=True))
@@ -164,4 +171,6 @@ def interactions(path: Path, catalog: Catalog) -> Interactions:
         event_ids=table["event_id"].to_list(),
         user_ids=users,
         items=len(catalog),
+        device=table["device"].to_list(),
+        people=[people.get(user, NOBODY.core) for user in users],
     )

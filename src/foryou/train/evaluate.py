@@ -163,6 +163,7 @@ def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variant
         later.setdefault(user, set()).add(item)
     users = list(later)
     rehearsal = variants.plain()
+    rehearsal.know(log.user_ids, log.people)
     rehearsal.feed_all(log.part(0, cut).events(catalog))
     scores, reached = [], []
     for start in range(0, len(users), 32):

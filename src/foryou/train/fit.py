@@ -16,7 +16,7 @@ from foryou.features.assemble import fingerprint
 from foryou.models import index
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
-from foryou.train import als, blend, item_item, replay
+from foryou.train import als, blend, content, item_item, lifts, replay
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
@@ -32,12 +32,13 @@ class FitSettings:
 
     als: als.AlsSettings
     ease: item_item.EaseSettings
+    content: content.ContentSettings
     ease_up_to: int
     whole_up_to: int
     neighbours: int
     validation_share: float
     serving: dict[str, float]  # settings of the models at serving time, into the manifest
-    features: tuple[str, ...]
+    priors: dict[str, float]  # input of the ranker -> its weight until something was learned of it
 
 
 Rehearse = Callable[
@@ -76,23 +77,24 @@ class Fit:
         log = replay.by_page(log)
         cut = int(len(log) * (1 - self.settings.validation_share))
         weights, gate = self._judged(log, cut, catalog, report)
-        arrays, files = self._models(log, report, folder)
+        arrays, files = self._models(log, catalog, report, folder)
         manifest = self._manifest(version, created_ms, catalog, weights, gate, report)
         return ModelBundle(manifest, arrays, files), report
 
     def _judged(
         self, log: Interactions, cut: int, catalog: Catalog, report: Report
     ) -> tuple[NDArray[np.float32], Gate]:
-        features = self.settings.features
-        equal = np.ones(len(features), np.float32)
+        prior = np.array(list(self.settings.priors.values()), np.float32)
         if cut < 100 or len(log) - cut < 20:
-            return equal, Gate("warn", f"{len(log)} events are too few to learn a blend or to judge; equal weights")
-        arrays, _ = self._models(log.part(0, cut), report, None)
-        draft = ModelBundle(self._manifest("draft", 0, catalog, equal, Gate("none", ""), report), arrays)
+            return prior, Gate(
+                "warn", f"{len(log)} events are too few to learn a blend or to judge; weights as configured"
+            )
+        arrays, _ = self._models(log.part(0, cut), catalog, report, None)
+        draft = ModelBundle(self._manifest("draft", 0, catalog, prior, Gate("none", ""), report), arrays)
         with report.stage("blend"):
             choices, seen = self._choices(draft, log, cut, catalog)
-            weights = blend.learn(choices)
-            ours = blend.cross_fitted(choices)
+            weights = blend.learn(choices, prior)
+            ours = blend.cross_fitted(choices, prior)
         popular = self._popular_ndcg(log, arrays, seen)
         report.figures |= {"validation_ndcg_at_10": float(ours.mean()), "popularity_ndcg_at_10": popular}
         return weights, _gate(float(ours.mean()), popular, len(ours))
@@ -109,6 +111,7 @@ class Fit:
 
         rehearsal = self.rehearse(draft, catalog, watch)
         events = log.events(catalog)
+        rehearsal.know(log.user_ids, log.people)
         grouped = replay.pages(log, cut, len(log))[-BLEND_PAGES:]
         rehearsal.feed_all(events[: grouped[0].start])
         choices = blend.Choices()
@@ -129,7 +132,7 @@ class Fit:
         return float(ndcg_of_rank(rank).mean())
 
     def _models(
-        self, log: Interactions, report: Report, folder: Path | None
+        self, log: Interactions, catalog: Catalog, report: Report, folder: Path | None
     ) -> tuple[dict[str, NDArray[np.generic]], dict[str, Path]]:
         settings = self.settings
         arrays: dict[str, NDArray[np.generic]] = {}
@@ -137,6 +140,8 @@ class Fit:
             popular = popularity_of(np.bincount(log.item[log.taste != 0], minlength=log.items + 1).astype(np.float32))
             arrays["popularity"], arrays["popular"] = popular.column, popular.top
             arrays["welcome"] = welcome(log)
+        with report.stage("content"):
+            arrays |= content.fit(catalog, popular.column, settings.content) | lifts.fit(log, catalog)
         with report.stage("als"):
             vectors = als.factorise(log, settings.als, lambda done, total: self.on_progress("als", done, total))
             arrays["vectors"], arrays["spectrum"] = rotated(vectors)
@@ -161,9 +166,9 @@ class Fit:
     def _manifest(
         self, version: str, created_ms: int, catalog: Catalog, weights: NDArray[np.float32], gate: Gate, report: Report
     ) -> Manifest:
-        named = {f"blend.{name}": float(weight) for name, weight in zip(self.settings.features, weights, strict=True)}
+        named = {f"blend.{name}": float(weight) for name, weight in zip(self.settings.priors, weights, strict=True)}
         return Manifest(
-            version=version, family="main", created_ms=created_ms, schema=fingerprint(self.settings.features),
+            version=version, family="main", created_ms=created_ms, schema=fingerprint(tuple(self.settings.priors)),
             catalog=catalog.version, settings=self.settings.serving | named, gate=gate, report=dict(report.figures),
         )  # fmt: skip
 

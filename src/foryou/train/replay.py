@@ -6,8 +6,8 @@ list as competitors.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from foryou.domain.catalog import Catalog
 from foryou.domain.event import Event, hash64
 from foryou.domain.ports import FeatureStore
-from foryou.domain.records import Change, UserRecord
+from foryou.domain.records import NOBODY, Change, Core, UserRecord
 from foryou.domain.slate import Answer, Query, Trace
 from foryou.features.fold import fold
 from foryou.train.dataset import Interactions
@@ -76,9 +76,14 @@ class Rehearsal:
         known: dict[str, UserRecord | None] = dict(zip(users, self._store.read(users), strict=True))
         through = self._offset + len(events)
         folded = fold(known, events, list(range(self._offset + 1, through + 1)))
-        before, after = {"events": self._offset, "users": -1}, {"events": through, "users": -1}
+        before, after = {"events": self._offset}, {"events": through}
         self._store.write(Change(0, before, after, folded.records, folded.counts), self._token)
         self._offset = through
+
+    def know(self, user_ids: Sequence[str], people: Sequence[Core]) -> None:
+        """Take in what is known of users beside their events; before the first event."""
+        records = {user: replace(NOBODY, core=core) for user, core in zip(user_ids, people, strict=False)}
+        self._store.write(Change(0, {"users": -1}, {"users": 0}, records, {}), self._token)
 
     def feed_all(self, events: list[Event]) -> None:
         """Fold many events, some thousand at a time."""
@@ -114,6 +119,7 @@ def replay_pipeline(
 ) -> Replayed:  # fmt: skip
     """Live through rows start..end with the served pipeline; `live` = False never feeds (records frozen at start)."""
     events = log.part(0, end).events(catalog)
+    rehearsal.know(log.user_ids, log.people)
     rehearsal.feed_all(events[:start])
     rank = np.full(end - start, -1, np.int32)
     answers = []

@@ -14,6 +14,8 @@ from foryou.domain.ports import Feature, Ranker, Rule, Source
 from foryou.domain.slate import Query, QueryBatch, Slate
 from foryou.features.assemble import FeatureSchema, assemble, fingerprint
 from foryou.features.hydrate import Hydrate
+from foryou.models import signals
+from foryou.models.content import Content
 from foryou.models.foldin import FoldIn, FoldInSettings
 from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
@@ -24,10 +26,16 @@ from foryou.serve.live import UNTRAINED
 from foryou.serve.pipeline import Pipeline, Stages
 from foryou.serve.rankers import Blend, Prior
 from foryou.serve.rules import CategoryCap, Exploration, Seen, Unavailable
-from foryou.serve.sources import BEHIND, Asked, Collaborative, ItemToItem, Popular, Similar
+from foryou.serve.sources import BEHIND, Asked, Collaborative, ContentBased, ItemToItem, Popular, Similar
 
 Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
-FEATURES = ("item_to_item", "collaborative", "popularity", "welcome", "trending")
+PRIORS = {  # input -> weight until something was learned of it, in log odds per unit
+    "item_to_item": 1.0, "collaborative": 1.0, "popularity": 1.0, "welcome": 1.0, "trending": 1.0, "content": 1.0,
+    "category_match": 1.0, "brand_match": 0.5, "price_match": 0.3, "search_match": 3.0, "page_match": 1.5,
+    "arrival": 0.5, "fatigue": 0.3, "age_lift": 0.5, "gender_lift": 0.5, "location_lift": 0.5, "device_lift": 0.5,
+    "hour_lift": 0.5,
+}  # fmt: skip
+FEATURES = tuple(PRIORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Models:
     fold_in: FoldIn
     item_item: ItemItem
     popularity: Popularity
+    content: Content
     index: Index
     features: tuple[Feature, ...]
     weights: NDArray[np.float32]
@@ -58,19 +67,17 @@ def _models(bundle: ModelBundle) -> Models:
     links = Links(arrays.get("links"), arrays.get("link_ids"), arrays.get("link_values"))
     item_item = ItemItem(links, ItemItemSettings(_recency(settings, "item_to_item"), settings["item_to_item.dislike"]))
     popularity = Popularity(arrays["popularity"], arrays["popular"])
-    named: dict[str, Feature] = {
-        feature.name: feature
-        for feature in (
-            item_item,
-            fold_in,
-            Column("popularity", popularity.column),
-            Welcome(arrays["welcome"]),
-            Trend(),
-        )
-    }
+    content = Content(arrays)
+    every: tuple[Feature, ...] = (
+        item_item, fold_in, Column("popularity", popularity.column), Welcome(arrays["welcome"]), Trend(), content,
+        signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(),
+        signals.Arrival(), signals.Fatigue(),
+        *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
+    )  # fmt: skip
+    named = {feature.name: feature for feature in every}
     schema = FeatureSchema(tuple(named[name] for name in FEATURES))
     weights = np.array([settings[f"blend.{name}"] for name in FEATURES], np.float32)
-    return Models(fold_in, item_item, popularity, _index(bundle), schema.features, weights)
+    return Models(fold_in, item_item, popularity, content, _index(bundle), schema.features, weights)
 
 
 def _recency(settings: Mapping[str, float], name: str) -> Recency:
@@ -104,10 +111,14 @@ def _pipeline(version: str, models: Models, placement: Placement, hydrate: Hydra
     sources: list[Source] = [
         source
         for source, quota in (
-            (Similar(models.item_item, models.fold_in, models.index, placement.similar), placement.similar),
+            (
+                Similar(models.item_item, models.fold_in, models.index, models.content, placement.similar),
+                placement.similar,
+            ),
             (Collaborative(models.index, placement.collaborative), placement.collaborative),
             (ItemToItem(models.item_item, placement.item_to_item), placement.item_to_item),
-            (Popular(models.popularity, placement.popular, 2 * BEHIND if by_page else BEHIND), placement.popular),
+            (ContentBased(models.content, placement.content), placement.content),
+            (Popular(models.popularity, placement.popular, 3 * BEHIND if by_page else BEHIND), placement.popular),
         )
         if quota
     ]
@@ -117,6 +128,7 @@ def _pipeline(version: str, models: Models, placement: Placement, hydrate: Hydra
     if placement.explore_share:
         adjusters.append(Exploration(placement.explore_share))
     return Pipeline(Stages(
+        prepare=lambda view: models.content.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=models.fold_in.represent,
         sources=(*sources, Asked()), filters=(Unavailable(), Seen()),
         ranker=_ranker(blend, by_page, watch),
@@ -166,8 +178,14 @@ def untrained() -> ModelBundle:
         "vectors": np.zeros((1, 8), np.float32), "spectrum": np.zeros(8, np.float32),
         "links": np.zeros((1, 1), np.float32), "popularity": np.zeros(1, np.float32),
         "popular": np.zeros(0, np.int32), "welcome": np.zeros(1, np.float32),
+        "content_terms": np.zeros(0, np.uint32), "content_idf": np.zeros(0, np.float32),
+        "content_projection": np.zeros((0, 1), np.float32), "content_vectors": np.zeros((1, 1), np.float32),
+        "postings_start": np.zeros(1, np.int64), "postings_ids": np.zeros(0, np.int32),
+        "postings_values": np.zeros(0, np.float32),
     }  # fmt: skip
-    settings = serving_settings(Train()) | {f"blend.{name}": 1.0 for name in FEATURES}
+    for kind in signals.GROUPS:
+        arrays |= {f"{kind}_groups": np.zeros(0, np.uint64), f"{kind}_lift": np.zeros((1, 1), np.float32)}
+    settings = serving_settings(Train()) | {f"blend.{name}": weight for name, weight in PRIORS.items()}
     manifest = Manifest(
         version=UNTRAINED, family="main", created_ms=0, schema=fingerprint(FEATURES), catalog="", settings=settings
     )

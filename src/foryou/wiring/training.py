@@ -15,19 +15,22 @@ from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import Conflict
-from foryou.domain.log import Position
+from foryou.domain.log import Position, Stream
+from foryou.domain.records import Core, UserRecord
 from foryou.domain.release import MAIN, Release
 from foryou.domain.slate import View
 from foryou.features import trending
+from foryou.features.fold import fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of
+from foryou.ingest.codec import event_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, dataset, evaluate, fit, item_item, replay
+from foryou.train import als, content, dataset, evaluate, fit, item_item, replay
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import FEATURES, Watch, pipelines, serving_settings
+from foryou.wiring.pipelines import PRIORS, Watch, pipelines, serving_settings
 
 Progress = Callable[[str, int, int], None]
+READ = 5_000
 LOOK_EVERY_MS = 300_000  # a rehearsal looks at trends every five minutes of log time; the live system more often
 
 
@@ -81,7 +84,18 @@ def _snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, 
     position = home.items.position()
     named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
     catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
-    return dataset.interactions(path, catalog), catalog, through
+    return dataset.interactions(path, catalog, _people(home)), catalog, through
+
+
+def _people(home: Home) -> dict[str, Core]:
+    """Give what profiles say of the users."""
+    found: dict[str, UserRecord] = {}
+    for partition, end in home.log.ends(Stream.USERS).items():
+        after = -1
+        while after < end and (entries := home.log.read(Stream.USERS, partition, after, READ)):
+            found |= fold_profiles(found, [user_of(entry.record.body) for entry in entries], [0] * len(entries))
+            after = entries[-1].offset
+    return {user: record.core for user, record in found.items()}
 
 
 class Lock:
@@ -117,8 +131,9 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
             train.seed,
         ),
         ease=item_item.EaseSettings(train.ease_regularisation, train.ease_decay),
+        content=content.ContentSettings(train.content_width, train.content_terms, train.content_own, train.seed),
         ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
-        validation_share=train.validation_share, serving=serving_settings(train), features=FEATURES,
+        validation_share=train.validation_share, serving=serving_settings(train), priors=PRIORS,
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     return fit.Fit(settings, rehearse, on_progress)
