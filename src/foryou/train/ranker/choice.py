@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from foryou.models.mlp import Ranker
-from foryou.train.ranker.groups import Arrays, Groups, Problem, Settings, biases, seen_as
+from foryou.train.ranker.groups import Arrays, Groups, Objective, Problem, Settings, biases, seen_as
 from foryou.train.ranker.loss import calibration, judged
 
 
@@ -18,10 +18,11 @@ def chosen(
     The objectives are compared with the positions' bias added, since the validation was clicked under it; calibration
     is without it, as scores are served.
     """
-    names = (settings.objective,)
+    names: tuple[Objective, ...] = (settings.objective,)
     if settings.objective == "auto":
         names = ("pointwise",) if validation is None else ("pointwise", "listwise")
-    best, best_figure = {}, -np.inf
+    best: Arrays = {}
+    best_figure = -np.inf
     judge = problem if validation is None else seen_as(validation, problem)
     for name in names:
         arrays = fit(replace(settings, objective=name))

@@ -1,0 +1,1 @@
+"""bench trivago: hotels shown, hotels clicked."""
