@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import accuracy, catalog, correct, freshness
+from foryou.bench import accuracy, catalog, correct, freshness, trivago
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
@@ -111,6 +111,26 @@ def accuracy_(data_path: DataOption = None, json: JsonOption = False) -> None:
         home.close()
         result = accuracy.random_split(log, report)
     _tell("accuracy", result, json)
+
+
+@bench.command("trivago")
+def trivago_(
+    tries: Annotated[int, typer.Option(min=1, help="settings that each ranker may try on validation")] = 8,
+    data_path: Annotated[
+        Path | None, typer.Option("--data", help="folder with the trivago log; else as `demo` looks for data")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """MRR on hotel clickouts: our MLP and logistic rankers beside LightGBM, same inputs, same number of tries."""
+    folder = data_path
+    if not folder:
+        configured = settings(FOLDER / "trivago").data
+        folder = data.find(None, FOLDER, Path(configured) if configured else None, ROOT).path
+    if not folder:
+        raise Invalid("--data", "no data set was found", "name the folder with the trivago log")
+    with show.progress() as report:
+        result = trivago.compare(folder, tries, report)
+    _tell("trivago", result, json)
 
 
 def _tell(name: str, result: dict[str, Any], json: bool) -> None:

@@ -1,6 +1,6 @@
 """How is the trivago log read? Events in time order, hotels as numbers, each clickout with what was shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ CLICKOUT = "clickout item"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the log; `item` 0 = the reference is no hotel. Clickouts have `shown` and `prices`, best place first."""
+    """One line of the log; item 0 = the reference is no hotel. Clickouts have `shown`, `prices`, top first."""
 
     user: str
     session: str
@@ -50,17 +50,21 @@ def read(path: Path) -> Iterator[Event]:
     def number(reference: str) -> int:
         return numbers.setdefault(reference, len(numbers) + 1) if reference.isdecimal() else 0
 
-    rows = pl.read_parquet(path).sort("timestamp", "user_id", "session_id", "step")
+    columns = (
+        "user_id", "session_id", "timestamp", "step", "action_type", "reference", "device", "current_filters",
+        "impressions", "prices",
+    )  # fmt: skip
+    rows = pl.read_parquet(path, columns=list(columns)).sort("timestamp", "user_id", "session_id", "step")
     for row in rows.iter_rows(named=True):
         yield _event(row, number)
 
 
-def _event(row: dict[str, Any], number: Any) -> Event:
+def _event(row: dict[str, Any], number: Callable[[str], int]) -> Event:
     shown = [number(one) for one in (row["impressions"] or "").split("|") if one]
     return Event(
         user=row["user_id"], session=row["session_id"], at_s=row["timestamp"], step=row["step"],
         action=row["action_type"], item=number(row["reference"] or ""), reference=row["reference"] or "",
-        device=row["device"] or "", filters=tuple((row["current_filters"] or "").split("|")),
+        device=row["device"] or "", filters=tuple(one for one in (row["current_filters"] or "").split("|") if one),
         shown=np.array(shown, np.int32),
         prices=np.array([float(one) for one in (row["prices"] or "").split("|") if one], np.float32),
     )  # fmt: skip
