@@ -20,7 +20,8 @@ ROWS = (
 HEIGHT = {part: height for height, row in enumerate(ROWS) for part in row}
 
 ONLY_IN = {
-    "scipy": ("train",), "polars": ("train", "bench"), "sqlite3": ("stores",), "obstore": ("stores",), "faiss": ("models",),
+    "scipy": ("train",), "polars": ("train", "bench"), "sqlite3": ("stores",), "obstore": ("stores",),
+    "faiss": ("models",),
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
     "rich": ("cli",), "tomllib": ("config",), "torch": ("train",), "lightgbm": ("bench",),
 }  # fmt: skip

@@ -7,6 +7,7 @@ did counts at once; what everybody did counts from the next second on, so events
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ class Moment:
 
 def _rank(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the share of the list that is smaller, 0..1."""
-    return (values[None, :] < values[:, None]).mean(axis=1).astype(np.float32)
+    return np.asarray((values[None, :] < values[:, None]).mean(axis=1), np.float32)
 
 
 def _price_liked(m: Moment) -> NDArray[np.float32]:
@@ -137,7 +138,7 @@ def _rate(m: Moment) -> NDArray[np.float32]:
     return (m.counters.clicked[m.event.shown] + 1) / (m.counters.shown[m.event.shown] + 23)
 
 
-FEATURES: dict[str, Callable[[Moment], NDArray[np.float32]]] = {
+FEATURES: dict[str, Callable[[Moment], NDArray[Any]]] = {
     # the list as it is shown
     "place": lambda m: m.place,
     "log_place": lambda m: np.log1p(m.place),
