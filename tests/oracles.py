@@ -140,23 +140,72 @@ def uniform(state: int) -> tuple[int, float]:
 
 
 def explore(
-    kept: Sequence[bool], group: Ints, best: Ints, share: float, seed: int, pin: Ints
+    kept: Sequence[bool], group: Ints, best: Ints, tasted: Ints, share: float, seed: int, pin: Ints
 ) -> dict[int, tuple[int, float]]:
     """Give the explored candidates: place -> (pinned to which place of the list, with what chance)."""
     shown = [c for c in best if c >= 0]
     state, u = uniform(seed)
-    wanted = min(math.floor(share * len(shown) + u), len(shown))
-    stay = shown[: len(shown) - wanted]
-    used = {0, *(group[c] for c in stay)}
-    pool = [c for c in range(len(kept)) if kept[c] and group[c] not in used and not pin[c]]
-    pool = pool or [c for c in range(len(kept)) if kept[c] and c not in shown]
-    found, size = {}, len(pool)
-    for place in range(min(wanted, size)):
+    free = [place for place, c in enumerate(shown) if not pin[c]]
+    wanted = min(math.floor(share * len(shown) + u), len(free))
+    given = free[len(free) - wanted :]
+    used = {0, *(group[c] for place, c in enumerate(shown) if place not in given)}
+    candidates = [c for c in range(len(kept)) if kept[c] and not pin[c]]
+    pool = [c for c in candidates if group[c] not in used | set(tasted)]
+    pool = pool or [c for c in candidates if group[c] not in used]
+    pool = pool or [c for c in candidates if c not in shown]
+    found, size, least = {}, len(pool), math.floor(share * len(shown))
+    limit, beyond = min(size, len(free)), share * len(shown) - least
+    expected = min(least, limit) * (1 - beyond) + min(least + 1, limit) * beyond
+    for turn in range(min(wanted, size)):
         state, u = uniform(state)
-        other = place + math.floor(u * (size - place))
-        pool[place], pool[other] = pool[other], pool[place]
-        found[pool[place]] = len(shown) - min(wanted, size) + place + 1, min(1.0, share * len(shown) / size)
+        other = turn + math.floor(u * (size - turn))
+        pool[turn], pool[other] = pool[other], pool[turn]
+        found[pool[turn]] = given[len(given) - min(wanted, size) + turn] + 1, expected / size
     return found
+
+
+def mix(items: Sequence[Ints], weight: Numbers) -> dict[int, float]:
+    """Give the share of each kind, every item's weight split between its kinds."""
+    found: Counter[int] = Counter()
+    for kinds, w in zip(items, weight, strict=True):
+        for kind in kinds:
+            found[kind] += w / len(kinds)  # type: ignore[assignment]
+    return dict(found)
+
+
+def divergence(wanted: dict[int, float], own: dict[int, float], mixed: float = 0.01) -> float:
+    """Give KL(wanted ‖ own) with a little of the wanted mixed into the own."""
+    return sum(p * math.log(p / ((1 - mixed) * own.get(kind, 0) + mixed * p)) for kind, p in wanted.items() if p > 0)
+
+
+def calibrate(
+    score: Numbers, pinned: Sequence[bool], group: Ints, kinds: Sequence[Ints], past: Sequence[Ints],
+    weight: Numbers, k: int, share: float, cap: int,
+) -> list[int]:  # fmt: skip
+    """Give the places of the pool (best first) that are chosen, in the order of the choice."""
+    counts = [w if mine else 0.0 for w, mine in zip(weight, past, strict=True)]
+    wanted = mix(past, [w / max(sum(counts), 1e-12) for w in counts])
+    free = [s for s, p in zip(score, pinned, strict=True) if not p] or [0.0]
+    scaled = [(s - min(free)) / max(max(free) - min(free), 1e-12) for s in score]
+    chosen = [j for j in range(len(score)) if pinned[j]][:k]
+    while len(chosen) < min(k, len(score)):
+        left = [j for j in range(len(score)) if j not in chosen]
+        count = Counter(group[j] for j in chosen)
+        fit = [j for j in left if not cap or group[j] == 0 or count[group[j]] < cap] or left
+
+        def value(j: int) -> float:
+            own = mix([kinds[i] for i in [*chosen, j]], [1 / (len(chosen) + 1)] * (len(chosen) + 1))
+            return (1 - share) * scaled[j] - share * divergence(wanted, own)
+
+        chosen.append(max(fit, key=value))
+    return chosen
+
+
+def arrivals(new: Ints, created_ms: Ints, group: Ints, now_ms: int, span_ms: int, liked: Ints, n: int) -> list[int]:
+    """Give the n newest of the span: half of them from liked groups where there are so many, then the others."""
+    fresh = [j for j in range(len(new)) if now_ms - span_ms < created_ms[j] <= now_ms]
+    first = [j for j in fresh if group[j] > 0 and group[j] in liked][: n // 2]
+    return [new[j] for j in (first + [j for j in fresh if j not in first])[:n]]
 
 
 def fold_in(

@@ -189,22 +189,28 @@ def test_random_numbers_are_uniform() -> None:
 
 
 @SOME
-@given(slates(), st.sampled_from([0.0, 0.1, 0.34, 0.5, 1.0]), st.integers(0, 2**64 - 4))
-def test_exploration_pins_what_its_slow_version_pins(one: SimpleNamespace, share: float, seed: int) -> None:
-    kept = (one.item > 0) & (one.dropped == 0)
-    nothing = np.zeros(one.item.shape, np.int16)
-    best = kernels.top(one.item, one.score, one.dropped, nothing, one.k)
+@given(slates(), st.sampled_from([0.0, 0.1, 0.34, 0.5, 1.0]), st.integers(0, 2**64 - 4), st.booleans())
+def test_exploration_pins_what_its_slow_version_pins(
+    one: SimpleNamespace, share: float, seed: int, pinned: bool
+) -> None:
+    kept = (one.item > 0) & (one.dropped == 0) & np.isfinite(one.score)
+    by_hand = one.pin * pinned
+    best = kernels.top(one.item, one.score, one.dropped, by_hand, one.k)
+    tasted = one.group[:, :1].copy()
     seeds = np.array([seed + b for b in range(len(one.k))], np.uint64)
-    pin, propensity = nothing.copy(), np.ones(one.item.shape, np.float32)
-    kernels.explore(kept, one.group, best, one.k, share, seeds, pin, propensity)
+    pin, propensity = by_hand.copy(), np.ones(one.item.shape, np.float32)
+    kernels.explore(kept, one.group, best, one.k, tasted, share, seeds, pin, propensity)
     for b in range(len(one.k)):
-        found = oracles.explore(kept[b], one.group[b], best[b], share, seed + b, nothing[b])
-        assert {int(c): int(pin[b, c]) for c in np.flatnonzero(pin[b])} == {c: place for c, (place, _) in found.items()}
+        found = oracles.explore(kept[b], one.group[b], best[b], tasted[b], share, seed + b, by_hand[b])
+        new = np.flatnonzero(pin[b] != by_hand[b])
+        assert {int(c): int(pin[b, c]) for c in new} == {c: place for c, (place, _) in found.items()}
         for c in range(one.item.shape[1]):
             assert propensity[b, c] == pytest.approx(found.get(c, (0, 1.0))[1], rel=1e-6)
         only = slice(b, b + 1)
-        alone, chance = nothing[only].copy(), np.ones_like(propensity[only])
-        kernels.explore(kept[only], one.group[only], best[only], one.k[only], share, seeds[only], alone, chance)
+        alone, chance = by_hand[only].copy(), np.ones_like(propensity[only])
+        kernels.explore(
+            kept[only], one.group[only], best[only], one.k[only], tasted[only], share, seeds[only], alone, chance
+        )
         assert alone.tolist() == pin[only].tolist()
         assert chance.tobytes() == propensity[only].tobytes()
 
@@ -236,3 +242,64 @@ def test_the_history_is_distinct_items_newest_first_each_with_its_strongest_tast
         expected = oracles.recent(person, width)
         rows = list(zip(*(column[b].tolist() for column in out), strict=True))
         assert rows == expected + [(0, 0.0, 0, 0)] * (width - len(expected))
+
+
+@SOME
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(0, 8), st.sampled_from([0.0, 0.2, 0.6, 0.99]),
+    st.integers(0, 3),
+)  # fmt: skip
+def test_the_calibrated_list_is_that_of_the_slow_version(seed: int, size: int, k: int, share: float, cap: int) -> None:
+    random = np.random.default_rng(seed)
+    score = np.sort(random.random((2, size)).astype(np.float32), axis=1)[:, ::-1].copy()
+    pool = np.tile(np.arange(size, dtype=np.int32), (2, 1))
+    pool[1, random.integers(0, size + 1) :] = -1
+    pin = (np.arange(size) < random.integers(0, 2)) * np.ones((2, 1), np.int16)
+    group = random.integers(0, 4, (2, size)).astype(np.int32)
+    kinds = [
+        [random.choice(np.arange(1, 6), random.integers(0, 4), replace=False).tolist() for _ in range(size)]
+        for _ in range(2)
+    ]
+    past = [
+        [random.choice(np.arange(1, 6), random.integers(0, 3), replace=False).tolist() for _ in range(4)]
+        for _ in range(2)
+    ]
+    weight = random.choice([0.0, 0.5, 1.0], (2, 4)).astype(np.float32)
+    over = np.zeros((2, size), np.bool_)
+    kernels.calibrate(
+        pool, score, pin.astype(np.int16), group, *flat(kinds), *flat(past), weight, np.array([k, k], np.int32),
+        share, cap, over,
+    )  # fmt: skip
+    for b in range(2):
+        many = int((pool[b] >= 0).sum())
+        counts = any(w > 0 and len(mine) for w, mine in zip(weight[b], past[b], strict=True))
+        chosen = oracles.calibrate(
+            score[b, :many].astype(float).tolist(), (pin[b, :many] > 0).tolist(), group[b].tolist(), kinds[b][:many],
+            past[b], weight[b].tolist(), k, share, cap,
+        ) if counts and many and k else []  # fmt: skip
+        last = max(chosen, default=-1)
+        assert np.flatnonzero(over[b]).tolist() == [j for j in range(last) if j not in chosen]
+
+
+def flat(rows: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Give ragged rows as values and starts."""
+    every = [row for some in rows for row in some]
+    start = np.concatenate([[0], np.cumsum([len(row) for row in every])]).astype(np.int64)
+    return np.concatenate([*every, []]).astype(np.int32), start
+
+
+@SOME
+@given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.integers(1, 7))
+def test_new_arrivals_are_those_of_the_slow_version(seed: int, size: int, n: int) -> None:
+    random = np.random.default_rng(seed)
+    created = np.sort(random.integers(0, 100, size))[::-1].copy()
+    group = random.integers(0, 4, size).astype(np.int32)
+    liked = random.integers(0, 4, (2, 3)).astype(np.int32)
+    now = np.array([50, 90], np.int64)
+    item = np.full((2, n), 99, np.int32)
+    kernels.arrivals(np.arange(1, size + 1, dtype=np.int32), created, group, now, 40, liked, item)
+    for b in range(2):
+        expected = oracles.arrivals(
+            list(range(1, size + 1)), created.tolist(), group.tolist(), int(now[b]), 40, liked[b].tolist(), n
+        )
+        assert item[b].tolist() == expected + [0] * (n - len(expected))

@@ -5,6 +5,7 @@ genre are the most popular ones.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.event import Action, Event
 from foryou.domain.item import Item, ItemChange
+from foryou.domain.lists import NO_LISTS, ItemList, ListChange, shelf
 from foryou.domain.records import Change
 from foryou.domain.slate import Answer, Query, Trace, View
 from foryou.features import trending
@@ -107,6 +109,7 @@ class Shop:
         self.store = SqliteFeatures(":memory:", self.clock)
         self.model = model or bundle()
         self.catalog = of or catalog()
+        self.lists = NO_LISTS
         self.placement = placement
         self.pipeline = self.made(placement)
         self._token = self.store.lease("shop", 10**12)
@@ -118,7 +121,13 @@ class Shop:
         return pipelines(self.model, config, Hydrate(self.store, self.view))["home"]
 
     def view(self) -> View:
-        return trending.view(self.catalog, self.store.trending(), self.clock.now_ms())
+        view = trending.view(self.catalog, self.store.trending(), self.clock.now_ms())
+        return replace(view, shelf=shelf(self.lists, self.catalog))
+
+    def listed(self, name: str, *item_ids: str, **what: object) -> None:
+        """Put a list, as the stream `lists` would."""
+        made = ItemList(name=name, item_ids=item_ids, **what)
+        self.lists = self.lists.changed([ListChange(name=name, now=made)], {})
 
     def change(self, item_id: str, **what: object) -> None:
         """Patch an item, as the stream `items` would."""

@@ -7,13 +7,14 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 from msgspec.inspect import StructType, type_info
 
 from foryou.domain.errors import Invalid
+from foryou.domain.expression import parse
 
 PREFIX = "FORYOU_"
 HOME = Path("var/home")
@@ -60,6 +61,25 @@ class Trend(Group, frozen=True):
     half_life_h: Annotated[float, Meta(gt=0, description="hours after which an action counts half")] = 12.0
 
 
+class Boost(Group, frozen=True):
+    """Something that is raised (or, below 0, lowered): `add` to the score of what `when` means."""
+
+    when: str
+    add: Annotated[float, Meta(ge=-1_000, le=1_000)]
+    name: str = ""
+
+
+class Pin(Group, frozen=True):
+    """An item that has its place, 1 = first."""
+
+    item: Annotated[str, Meta(min_length=1, max_length=128)]
+    place: Annotated[int, Meta(ge=1, le=500)]
+
+
+Ranked = Literal["auto", "prior", "blend", "mlp", "logistic", "ensemble"]
+Place = Annotated[int, Meta(ge=1, le=500)]
+
+
 class Placement(Group, frozen=True):
     """A place where recommendations are shown: its sources, rules and length."""
 
@@ -68,15 +88,55 @@ class Placement(Group, frozen=True):
     content: Annotated[int, Meta(ge=0, le=5_000, description="candidates like what was viewed, liked, searched")] = 300
     popular: Annotated[int, Meta(ge=0, le=5_000, description="candidates that trend or are popular")] = 200
     similar: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with the item of the page")] = 0
+    cart: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with what is in the cart")] = 0
+    new_arrivals: Annotated[int, Meta(ge=0, le=1_000, description="candidates published in the last `new_days`")] = 30
+    new_days: Annotated[float, Meta(gt=0, le=90, description="days that an item is new")] = 30.0
+    editorial: Annotated[int, Meta(ge=0, le=1_000, description="candidates of editorial lists")] = 20
+    sponsored: Annotated[int, Meta(ge=0, le=1_000, description="candidates of sponsored lists")] = 10
+    editorial_places: Annotated[
+        tuple[Place, ...], Meta(max_length=50, description="places that editorial lists may take, 1 = first")
+    ] = (5, 15)
+    sponsored_places: Annotated[
+        tuple[Place, ...], Meta(max_length=50, description="places that sponsored lists may take, 1 = first")
+    ] = (3, 10)
+    pins: Annotated[tuple[Pin, ...], Meta(max_length=50, description="items that have their place: item, place")] = ()
+    boosts: Annotated[
+        tuple[Boost, ...], Meta(max_length=50, description="what is raised: when (an expression), add, name")
+    ] = ()
+    filter: Annotated[str, Meta(description="an expression: what may be shown; empty = anything")] = ""
+    ranker: Annotated[Ranked, Meta(description="who ranks; auto = what won on validation; prior = the sources")] = (
+        "auto"
+    )
     length: Annotated[int, Meta(ge=1, le=500, description="items where the caller does not say how many")] = 20
     category_cap: Annotated[int, Meta(ge=0, description="items of one first category at most; 0 = no cap")] = 5
+    calibration: Annotated[
+        float, Meta(ge=0, le=1, description="how far the mix of categories follows the history (0..1); 0 = not")
+    ] = 0.0
     explore_share: Annotated[float, Meta(ge=0, le=1, description="share of places given to chance (0..1)")] = 0.1
 
 
 def _placements() -> dict[str, Placement]:
     return {
         "home": Placement(),
-        "item": Placement(collaborative=0, item_to_item=0, content=0, similar=300, category_cap=0, explore_share=0.0),
+        "item": Placement(
+            collaborative=0,
+            item_to_item=0,
+            content=0,
+            similar=300,
+            new_arrivals=0,
+            category_cap=0,
+            explore_share=0.0,
+        ),
+        "cart": Placement(
+            collaborative=0,
+            item_to_item=0,
+            content=0,
+            cart=300,
+            new_arrivals=0,
+            length=10,
+            category_cap=0,
+            explore_share=0.0,
+        ),
     }
 
 
@@ -146,11 +206,25 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
     if isinstance(tree.get("placements"), dict):
         tree["placements"] = _merge(defaults["placements"], tree["placements"])
     try:
-        return msgspec.convert(tree, Config, strict=False)
+        found = msgspec.convert(tree, Config, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(
             "configuration", str(error), "`foryou config --explain` lists every key with its bounds"
         ) from None
+    for name, placement in found.placements.items():
+        _check(f"placements.{name}", placement)
+    return found
+
+
+def _check(where: str, placement: Placement) -> None:
+    """Raise Invalid for an expression that cannot be read, and for two pins of one place."""
+    if placement.filter:
+        parse(placement.filter, f"{where}.filter")
+    for boost in placement.boosts:
+        parse(boost.when, f"{where}.boosts")
+    places = [pin.place for pin in placement.pins]
+    if twice := {place for place in places if places.count(place) > 1}:
+        raise Invalid(f"{where}.pins", f"place {min(twice)} is given twice", "give each pin a place of its own")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

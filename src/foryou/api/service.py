@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from foryou.api import schema
+from foryou.api.lists import Keeper
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.exposure import Exposure
+from foryou.domain.expression import parse
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
@@ -49,6 +51,7 @@ class Service:
     def __init__(self, parts: Parts, on_close: Callable[[], None] = lambda: None) -> None:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
+        self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
         )
@@ -65,6 +68,8 @@ class Service:
         """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
         started = time.perf_counter()
         _check_ids(ask)
+        if ask.filter:
+            parse(ask.filter)
         placement = self._placement(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
@@ -81,6 +86,7 @@ class Service:
             category=ask.context.category,
             device=ask.context.device,
             location=ask.context.location,
+            filter=ask.filter,
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
@@ -263,6 +269,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         category=query.category,
         device=query.device,
         location=query.location,
+        lists=dict(answer.view.shelf.lists.position),
+        filter=query.filter,
     )
 
 
@@ -311,6 +319,7 @@ def _wire_items(answer: Answer) -> list[schema.WireItem]:
         schema.WireItem(
             item.item_id, rank, item.score, item.source,
             schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
+            item.source == "sponsored",
         )
         for rank, item in enumerate(answer.items, start=1)
     ]  # fmt: skip

@@ -7,9 +7,10 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     """One answer, as it lies in the stream `exposures`. Evolves by appending fields with defaults.
 
     `offset` is the user's place in `events` that was read, `trending` and `catalog` the positions that the
-    counters and the item columns had; `propensities` is the chance that the item had of its place (1 = certain).
-    `places`: for the user, and those who became this user, the places in `events`, `exposures` and `users` that
-    were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the query said.
+    counters and the item columns had, `lists` that of the lists; `propensities` is the chance that the item had of its
+    place (1 = certain). `places`: for the user, and those who became this user, the places in `events`, `exposures` and
+    `users` that were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the
+    query said.
     """
 
     recommendation_id: str
@@ -38,3 +39,5 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     category: str = ""
     device: str = ""
     location: str = ""
+    lists: dict[int, int] = {}
+    filter: str = ""

@@ -11,12 +11,14 @@ Position = dict[int, int]  # partition -> offset of the last record seen; absent
 
 
 class Stream(StrEnum):
-    """The streams of a log. events and exposures are keyed by user, items by item, users by user."""
+    """The streams of a log. events and exposures are keyed by user, items by item, users by user,
+    lists by name."""
 
     EVENTS = "events"
     EXPOSURES = "exposures"
     ITEMS = "items"
     USERS = "users"
+    LISTS = "lists"
 
 
 class Record(msgspec.Struct, frozen=True):

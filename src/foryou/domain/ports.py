@@ -180,11 +180,11 @@ class Ranker(Protocol):
 
 
 class Rule(Protocol):
-    """What may be shown. Only drops or pins. Essential rules fail closed, the others fail open and are counted."""
+    """What may be shown. Only drops, pins or raises. Essential rules fail closed, the others fail open and are counted."""
 
     name: str
     essential: bool
 
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
-        """Drop or pin candidates."""
+        """Drop, pin or raise candidates."""
         ...

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.catalog import Catalog
+from foryou.domain.lists import EMPTY_SHELF, Shelf
 from foryou.domain.records import Core, Places
 
+PLACED = ("", "pinned", "sponsored", "editorial")  # by whose hand a candidate has its place
 _SLATE = {
     "item": np.int32, "prior": np.float32, "score": np.float32, "origin": np.uint16, "dropped": np.uint8,
-    "pin": np.int16, "propensity": np.float32,
+    "pin": np.int16, "propensity": np.float32, "boost": np.float32, "placed": np.uint8,
 }  # fmt: skip
 
 
@@ -38,6 +40,7 @@ class Query:
     category: str = ""  # the category that is looked at; as for search
     device: str = ""
     location: str = ""
+    filter: str = ""  # an expression: what may be shown (domain/expression.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class View:
 
     trending  float32 [N+1] decayed interest of the last 24 h · trending_top int32 [n] its best items, best first ·
     trending_position, trending_ms: the counters that it was made of, and the time that it was made for
+    newest    int32 [n] what was published lately and may be shown, newest first · shelf the lists made by hand
     """
 
     catalog: Catalog
@@ -53,6 +57,8 @@ class View:
     trending_top: NDArray[np.int32]
     trending_position: dict[int, int]
     trending_ms: int
+    newest: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    shelf: Shelf = EMPTY_SHELF
 
 
 @dataclass(slots=True)
@@ -119,6 +125,7 @@ class Trace:
     fallbacks: list[str] = field(default_factory=list)  # stages that failed open or were skipped
     errors: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)  # rule -> candidates
+    boosted: dict[str, int] = field(default_factory=dict)  # boost -> candidates
     not_finite: int = 0
 
 
@@ -129,6 +136,8 @@ class Slate:
     prior       float32  the first source's score   dropped uint8   0 = kept, else the number of the rule + 1
     score       float32  the ranker's               pin     int16   > 0 = the place (1..k) it must have
     propensity  float32  chance of being shown where it is, 1 = certain
+    boost       float32  what rules added to the score
+    placed      uint8    by whose hand it has its pin, a number of PLACED; `labels`: (query, place) -> what stands there
     Nothing orders a slate except `top`; a score that is not finite is never selected.
     """
 
@@ -139,6 +148,8 @@ class Slate:
     dropped: NDArray[np.uint8]
     pin: NDArray[np.int16]
     propensity: NDArray[np.float32]
+    boost: NDArray[np.float32]
+    placed: NDArray[np.uint8]
 
     def __init__(self, quotas: Mapping[str, int], rules: tuple[str, ...] = ()) -> None:
         """Make room for the quotas: source -> places; the order gives the bits of `origin`."""
@@ -158,6 +169,8 @@ class Slate:
             column[:] = name == "propensity"
             setattr(self, name, column)
         self._used = 0
+        self.labels: dict[tuple[int, int], str] = {}
+        self.boosted: dict[str, int] = {}
 
     def propose(self, source: str, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
         """Add candidates of one source: int32 [B, n] (0 = none) with their priors float32 [B, n].
@@ -172,6 +185,28 @@ class Slate:
         """Drop the candidates where the mask [B, C] is true; the first rule that drops one keeps the blame."""
         self.dropped[mask & (self.dropped == 0)] = self.rules.index(rule) + 1
 
+    def dropped_by(self, rule: str) -> NDArray[np.bool_]:
+        """Say of which queries a rule has dropped anything.  bool [B]"""
+        return np.asarray(
+            (self.dropped == self.rules.index(rule) + 1).any(axis=1)
+            if rule in self.rules
+            else np.zeros(len(self.item), np.bool_)
+        )
+
+    def bit(self, source: str) -> np.uint16:
+        """Give the bit of a source in `origin`, 0 where it is not there."""
+        return np.uint16(1 << self.sources.index(source) if source in self.sources else 0)
+
+    def place(self, mask: NDArray[np.bool_], place: int, by: str) -> None:
+        """Pin the candidates where the mask [B, C] is true to a place (1 = first), by whose hand (see PLACED)."""
+        self.pin[mask], self.placed[mask] = place, PLACED.index(by)
+
+    def raise_by(self, mask: NDArray[np.bool_], add: float, boost: str) -> None:
+        """Add to the score of the candidates where the mask [B, C] is true, and count them under the boost's name."""
+        self.score[mask] += np.float32(add)
+        self.boost[mask] += np.float32(add)
+        self.boosted[boost] = self.boosted.get(boost, 0) + int(np.count_nonzero(mask & self.kept()))
+
     def kept(self) -> NDArray[np.bool_]:
         """Give where a candidate stands that no rule has dropped.  bool [B, C]"""
         return np.asarray((self.item > 0) & (self.dropped == 0))
@@ -185,9 +220,11 @@ class Slate:
         return int(np.count_nonzero(~np.isfinite(self.score) & self.kept()))
 
     def source_of(self, query: int, place: int) -> str:
-        """Give the first source that proposed the candidate; `exploration` where chance put it."""
+        """Give the first source that proposed it; `exploration` where chance put it; or by whose hand it is there."""
         if self.propensity[query, place] < 1:
             return "exploration"
+        if by := PLACED[self.placed[query, place]]:
+            return by
         found = self.sources_of(query, place)
         return found[0] if found else ""
 

@@ -4,19 +4,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.catalog import Catalog
-from foryou.domain.clock import HOUR_MS
+from foryou.domain.clock import DAY_MS, HOUR_MS
 from foryou.domain.records import Trending
 from foryou.domain.slate import View
 
 HALF_LIFE_H = 12.0
 WINDOW_H = 24
 TOP = 200
+NEW_DAYS = 90  # an item published earlier is not new for any placement
+NEWEST = 1_000  # new items kept in a view
 
 
 def view(catalog: Catalog, trending: Trending, now_ms: int, half_life_h: float = HALF_LIFE_H) -> View:
     """Give what is known of items and trends at this moment; counters older than 24 h count nothing."""
     scores, top = decayed(catalog, trending, now_ms, half_life_h)
-    return View(catalog, scores, top, dict(trending.position), now_ms)
+    return View(catalog, scores, top, dict(trending.position), now_ms, newest(catalog, now_ms))
+
+
+def newest(catalog: Catalog, now_ms: int) -> NDArray[np.int32]:
+    """Give the items that were published in the last NEW_DAYS and are available, newest first.  int32 [<= NEWEST]"""
+    created = catalog.created_ms
+    new = np.flatnonzero((created > now_ms - NEW_DAYS * DAY_MS) & (created <= now_ms) & catalog.available)
+    if len(new) > NEWEST:
+        new = new[np.argpartition(-created[new], NEWEST)[:NEWEST]]
+    return new[np.lexsort((new, -created[new]))].astype(np.int32)
 
 
 def decayed(

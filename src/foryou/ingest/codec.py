@@ -9,6 +9,7 @@ from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
+from foryou.domain.lists import ListChange
 from foryou.domain.log import Record, Stream
 from foryou.domain.records import UserChange
 
@@ -21,6 +22,7 @@ _event_decoder = msgspec.msgpack.Decoder(Event)
 _item_decoder = msgspec.msgpack.Decoder(ItemChange)
 _user_decoder = msgspec.msgpack.Decoder(UserChange)
 _exposure_decoder = msgspec.msgpack.Decoder(Exposure)
+_list_decoder = msgspec.msgpack.Decoder(ListChange)
 
 
 def event_record(event: Event) -> Record:
@@ -47,6 +49,12 @@ def user_record(change: UserChange) -> Record:
 def exposure_record(exposure: Exposure) -> Record:
     """Give the record of an exposure, keyed by its user."""
     return Record(exposure.user_id, exposure.recommendation_id, _exposure_encoder.encode(exposure))
+
+
+def list_record(change: ListChange) -> Record:
+    """Give the record of a list's change; its id is a hash of everything in it, as for items."""
+    body = _encoder.encode(change)
+    return Record(change.name, _hash(body), body)
 
 
 def records_of(event: Event) -> list[tuple[Stream, Record]]:
@@ -86,6 +94,11 @@ def user_of(body: bytes) -> UserChange:
 def exposure_of(body: bytes) -> Exposure:
     """Give the exposure of a record's body. Raises Refused if it cannot be read."""
     return _decoded(_exposure_decoder, body, "an exposure")
+
+
+def list_of(body: bytes) -> ListChange:
+    """Give the list's change of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_list_decoder, body, "a change of a list")
 
 
 def content_id(*parts: str) -> str:

@@ -23,15 +23,18 @@ from foryou.kernels.terms import (
     sum_of_vectors,
     times,
 )
+from foryou.kernels.variety import arrivals, calibrate
 
 __all__ = [
     "MAX_FOLD",
     "add_rows",
     "affinity",
     "all_dots",
+    "arrivals",
     "best_of_postings",
     "best_of_sparse_rows",
     "beyond_cap",
+    "calibrate",
     "count_kept",
     "dots",
     "dots_of_two",

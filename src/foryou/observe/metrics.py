@@ -38,6 +38,7 @@ class Metrics:
             "foryou_scores_not_finite_total", "scores that were NaN or infinite", registry=registry
         )
         self.dropped = Counter("foryou_dropped_total", "candidates dropped, by rule", ["rule"], registry=registry)
+        self.boosted = Counter("foryou_boosted_total", "candidates raised, by boost", ["boost"], registry=registry)
         self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"], registry=registry)
         self.events = Counter("foryou_events_total", "events by outcome", ["outcome"], registry=registry)
         self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"], registry=registry)
@@ -80,6 +81,8 @@ class Metrics:
             self.fallbacks.labels(stage).inc(queries)
         for rule, count in trace.dropped.items():
             self.dropped.labels(rule).inc(count)
+        for boost, count in trace.boosted.items():
+            self.boosted.labels(boost).inc(count)
         for error in trace.errors:
             print(f"a stage failed and was passed over: {error}", file=sys.stderr)  # noqa: T201
         if trace.not_finite:

@@ -6,13 +6,19 @@ from numpy.typing import NDArray
 from foryou import kernels
 from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
+from foryou.models.item_item import Links
 from foryou.serve.rankers import Blend
+from foryou.serve.rules import Boosts
+from foryou.serve.sources import in_cart
 
 NAMED = 2  # history items named at most
 LOOKED_AT = 20  # newest items of the history that may be named; all count in the score
 LEAST = 1e-6  # a smaller fall of the score is none
 WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
 POPULAR = Reason("popular", "Popular with everybody")
+_OF_SOURCE = {
+    "new_arrivals": Reason("new", "New"), "editorial": Reason("editorial", "Chosen by our editors"),
+}  # fmt: skip
 _VERB = {
     Action.PURCHASE: "bought", Action.RATING: "rated", Action.LIKE: "liked", Action.VIEW: "viewed",
     Action.CLICK: "looked at", Action.DWELL: "spent time on", Action.ADD_TO_CART: "put in your cart",
@@ -30,7 +36,7 @@ class Explain:
         if not best.shape[1]:
             return [[] for _ in range(len(batch))]
         rows = np.arange(len(batch))[:, None]
-        item, score = slate.item[rows, best], slate.score[rows, best]
+        item, score = slate.item[rows, best], slate.score[rows, best] - slate.boost[rows, best]
         item[best < 0] = 0
         entries = max(1, min(LOOKED_AT, int((batch.history > 0).sum(axis=1).max())))
         fall = score[:, None, :] - self._ranker.without(batch, item, entries)
@@ -60,7 +66,7 @@ class Explain:
                     said[entries] = self._because(batch, b, entries)
                 reasons.append(said[entries])
             else:
-                reasons.append(self._general(batch, b, int(slate.item[b, c])))
+                reasons.append(_OF_SOURCE.get(slate.source_of(b, c)) or self._general(batch, b, int(slate.item[b, c])))
         return reasons
 
     @staticmethod
@@ -90,23 +96,39 @@ class Explain:
         return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
 
 
-def similar_reasons(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
-    """Give the reasons of an item page: what goes with the item, and what only fills the list."""
-    catalog = batch.view.catalog
-    reasons = []
-    for b, anchor in enumerate(batch.anchor.tolist()):
-        title, because = (catalog.title_of(anchor), (catalog.id_of(anchor),)) if anchor else ("", ())
-        goes = Reason("similar", f"Goes with {title}", because)
-        places = [c for c in best[b].tolist() if c >= 0]
-        reasons.append([goes if "similar" in slate.sources_of(b, c) else POPULAR for c in places])
-    return reasons
+class GoesWith:
+    """Reasons of an item page and of a cart: what the item goes with, and what only fills the list."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
+        """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
+        held, _ = in_cart(batch)
+        item = np.take_along_axis(slate.item, np.maximum(best, 0), axis=1)
+        link = self._links.between(held, item)
+        link[held == 0] = -np.inf
+        nearest = np.take_along_axis(held, link.argmax(axis=1), axis=1)
+        return [
+            [self._reason(batch, slate, b, c, int(nearest[b, at])) for at, c in enumerate(best[b].tolist()) if c >= 0]
+            for b in range(len(batch))
+        ]
+
+    @staticmethod
+    def _reason(batch: QueryBatch, slate: Slate, b: int, c: int, nearest: int) -> Reason:
+        catalog, found_by = batch.view.catalog, slate.sources_of(b, c)
+        if "similar" in found_by:
+            nearest = int(batch.anchor[b])
+        elif "cart" not in found_by:
+            return POPULAR
+        return Reason("similar", f"Goes with {catalog.title_of(nearest)}", (catalog.id_of(nearest),))
 
 
 class Judge:
     """Says what became of the item that a query asks about, stage by stage."""
 
-    def __init__(self, ranker: Blend) -> None:
-        self._ranker = ranker
+    def __init__(self, ranker: Blend, boosts: Boosts) -> None:
+        self._ranker, self._boosts = ranker, boosts
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[Verdict | None]:
         """Give the verdict for each query that asks, None for the others."""
@@ -118,6 +140,7 @@ class Judge:
         if not batch.asked[b]:
             return Verdict("unknown_item")
         inputs, parts = self._ranker.parts(batch.alone(b), batch.asked[b : b + 1, None])
+        parts |= self._boosts.parts(batch.alone(b), batch.asked[b : b + 1, None])
         c = int(np.argmax(slate.item[b] == batch.asked[b]))
         if slate.item[b, c] != batch.asked[b]:  # there was no time to look at it
             return Verdict("not_proposed", inputs=inputs, parts=parts)

@@ -2,18 +2,20 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.errors import ForyouError, Refused, Unavailable
 from foryou.domain.item import ItemChange
+from foryou.domain.lists import EMPTY_SHELF, NO_LISTS, ListChange, Shelf
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
 from foryou.domain.records import Trending
 from foryou.domain.release import MAIN, Release, Shares, version_for
 from foryou.domain.slate import View
+from foryou.serve.lists import followed
 from foryou.serve.pipeline import Pipeline
 
 READ_LIMIT = 5_000
@@ -42,6 +44,7 @@ class Means:
     build: Callable[[ModelBundle, Arm], Mapping[str, Pipeline]]
     untrained: Callable[[], ModelBundle]
     decode_item: Callable[[bytes], ItemChange]
+    decode_list: Callable[[bytes], ListChange]
 
 
 class Live:
@@ -52,6 +55,7 @@ class Live:
         self._serving: tuple[Release, dict[str, Arm]] = (Release(0, {MAIN: ((UNTRAINED, 1.0),)}), {})  # swapped whole
         self._lock = threading.Lock()
         self._now_ms: int | None = None
+        self._lists = NO_LISTS
         self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
 
@@ -71,22 +75,24 @@ class Live:
         return arms[version_for(user_id, shares, family)]
 
     def refresh(self, now_ms: int | None = None) -> None:
-        """Take up a new release, new items and new trends; called every fraction of a second by one thread.
+        """Take up a new release, new items, lists and trends; called every fraction of a second by one thread.
 
         `now_ms`: the time that trends are reckoned for, where it is not the clock's.
         """
         with self._lock:
             self._now_ms = now_ms
+            self._lists = followed(self._means.log, self._lists, self._means.decode_list)
             self._take_up_release()
             trending = self._means.features.trending()
             for arm in self.arms():
-                view = self._look(self._followed(arm.view.catalog), trending)
+                view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
                 for pipeline in arm.pipelines.values():
                     pipeline.stages.prepare(view)
                 arm.view = view
 
-    def _look(self, catalog: Catalog, trending: Trending) -> View:
-        return self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
+    def _look(self, catalog: Catalog, trending: Trending, shelf: Shelf) -> View:
+        view = self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
+        return replace(view, shelf=shelf.renewed(self._lists, catalog))
 
     def _take_up_release(self) -> None:
         release, held = self._serving
@@ -127,7 +133,7 @@ class Live:
         return True
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
-        view = self._look(self._followed(catalog), self._means.features.trending())
+        view = self._look(self._followed(catalog), self._means.features.trending(), EMPTY_SHELF)
         arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
         arm.pipelines = self._means.build(bundle, arm)
         return arm

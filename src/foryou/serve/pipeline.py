@@ -22,7 +22,7 @@ class Stages:
     sources: Sequence[Source]
     filters: Sequence[Rule]  # before ranking: they drop
     ranker: Ranker
-    adjusters: Sequence[Rule]  # after ranking: they drop or pin by score
+    adjusters: Sequence[Rule]  # after ranking: they drop, pin or raise by score
     explain: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
     judge: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[Verdict | None]]
 
@@ -100,7 +100,7 @@ class Pipeline:
         self._apply(run, stages.adjusters, batch)
         with run.stage("select", essential=True):
             best = slate.top(batch.k)
-        run.trace.dropped = slate.drops()
+        run.trace.dropped, run.trace.boosted = slate.drops(), slate.boosted
         reasons: list[list[Reason]] = [[] for _ in queries]
         with run.stage("explain") as on_time:
             if on_time and any(query.explain for query in queries):
@@ -123,7 +123,7 @@ class Pipeline:
         self, run: Run, batch: QueryBatch, best: NDArray[np.int32], reasons: list[list[Reason]]
     ) -> list[Answer]:
         slate, catalog = self.slate, batch.view.catalog
-        verdicts = self.stages.judge(batch, slate, best)
+        verdicts, filtered = self.stages.judge(batch, slate, best), slate.dropped_by("filter")
         answers = []
         for b, query in enumerate(batch.query):
             degraded = list(dict.fromkeys(run.trace.fallbacks))
@@ -143,7 +143,7 @@ class Pipeline:
                 for c, item, score, chance, reason in zip(places.tolist(), items, scores, chances, why, strict=True)
             ]  # fmt: skip
             if len(shown) < query.k:
-                degraded.append("short_answer")
+                degraded.append("filter_exhausted" if filtered[b] else "short_answer")
             answers.append(
                 Answer(
                     shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b]

@@ -1,10 +1,17 @@
 """What may be shown? A business rule is a class with `apply` here, and one line in `wiring/pipelines.py`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from foryou import kernels
+from foryou.domain.expression import Expression
+from foryou.domain.matches import matches
 from foryou.domain.slate import QueryBatch, Slate
+
+FIRST = np.float32(1e30)  # a score before all others
+POOL = 8  # of the wanted length: how many of the best candidates the calibration chooses from
 
 
 class Unavailable:
@@ -33,8 +40,64 @@ class Seen:
         slate.drop(kernels.member(batch.view.catalog.hash32, slate.item, batch.seen, batch.seen_start), self.name)
 
 
+class Boosts:
+    """Adds to the score of what expressions mean.  boosts: (name, expression, what it adds)"""
+
+    name = "boosts"
+    essential = False
+
+    def __init__(self, boosts: Sequence[tuple[str, Expression, float]]) -> None:
+        self._boosts = boosts
+
+    def apply(self, batch: QueryBatch, slate: Slate) -> None:
+        """Raise (or, below 0, lower) the scores; each boost counts what it meant."""
+        for name, mask, add in self._meant(batch, slate.item):
+            slate.raise_by(mask, add, name)
+
+    def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> dict[str, float]:
+        """Give what each boost adds to the score of one item [1, 1] of a batch of one."""
+        return {f"boost:{name}": add for name, mask, add in self._meant(batch, item) if mask.any()}
+
+    def _meant(self, batch: QueryBatch, item: NDArray[np.int32]) -> list[tuple[str, NDArray[np.bool_], float]]:
+        now_ms = np.array([query.now_ms for query in batch.query], np.int64)
+        return [(name, matches(when, batch.view.catalog, item, now_ms), add) for name, when, add in self._boosts]
+
+
+class Calibration:
+    """Chooses the list whose mix of categories is that of the user's history (Steck 2018, eq. 6 and 8).
+
+    Of the best 8·k candidates, greedily: maximise (1 - λ) · Σ score - λ · KL(history ‖ list), scores scaled to
+    0..1 within the candidates. An item counts in all its categories alike. What would stand before the chosen ones is
+    dropped. The cap per first category is kept where it leaves enough. Users without liked categories get no change.
+    """
+
+    name = "calibration"
+    essential = False
+
+    def __init__(self, share: float, cap: int) -> None:
+        self._share, self._cap = share, cap
+
+    def apply(self, batch: QueryBatch, slate: Slate) -> None:
+        """Drop what does not fit the mix."""
+        catalog = batch.view.catalog
+        many = np.minimum(POOL * batch.k, slate.item.shape[1]).astype(np.int32)
+        score = np.where((slate.pin > 0) & np.isfinite(slate.score), FIRST, slate.score)
+        free = np.zeros(slate.pin.shape, np.int16)
+        pool = kernels.top(slate.item, score, slate.dropped, free, many)
+        item = np.where(pool >= 0, np.take_along_axis(slate.item, np.maximum(pool, 0), axis=1), 0)
+        over = np.zeros(slate.item.shape, np.bool_)
+        kernels.calibrate(
+            pool, score, slate.pin, _category(batch, slate), *catalog.categories.take(item),
+            *catalog.categories.take(batch.history), np.maximum(batch.taste, 0), batch.k, self._share, self._cap, over,
+        )  # fmt: skip
+        slate.drop(over, self.name)
+
+
 class CategoryCap:
-    """Drops what stands behind `cap` better items of its first category; gives way where the list would stay short."""
+    """Drops what stands behind `cap` better items of its first category; gives way where the list would stay short.
+
+    Items that were given their place by hand count first, and stay.
+    """
 
     name = "category_cap"
     essential = False
@@ -46,14 +109,15 @@ class CategoryCap:
         """Drop what is beyond the cap, as long as enough is left to fill the list."""
         kept = slate.kept()
         category = _category(batch, slate)
-        over = kernels.beyond_cap(slate.item, slate.score, slate.dropped, category, self._cap, batch.k)
+        score = np.where((slate.pin > 0) & np.isfinite(slate.score), FIRST, slate.score)
+        over = kernels.beyond_cap(slate.item, score, slate.dropped, category, self._cap, batch.k) & (slate.pin == 0)
         short = np.count_nonzero(kept & ~over, axis=1) < np.minimum(batch.k, np.count_nonzero(kept, axis=1))
         over[short] = False
         slate.drop(over, self.name)
 
 
 class Exploration:
-    """Gives a share of the places to random items of categories that the list lacks, with their chance noted."""
+    """Gives a share of the places to random items of categories that list and history lack, with their chance noted."""
 
     name = "exploration"
     essential = False
@@ -64,8 +128,8 @@ class Exploration:
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
         """Pin the explored items to the last places of the list."""
         kernels.explore(
-            slate.kept(), _category(batch, slate), slate.top(batch.k), batch.k, self._share, batch.seed,
-            slate.pin, slate.propensity,
+            slate.kept() & np.isfinite(slate.score), _category(batch, slate), slate.top(batch.k), batch.k,
+            batch.view.catalog.category[batch.history], self._share, batch.seed, slate.pin, slate.propensity,
         )  # fmt: skip
 
 

@@ -1,15 +1,24 @@
 """Where is a candidate generated? Each source adds its own; what two of them find is one candidate."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou import kernels
+from foryou.domain.clock import DAY_MS
+from foryou.domain.event import ACTIONS, Action, hashes
+from foryou.domain.lists import Kind
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.models.content import Content
 from foryou.models.foldin import FoldIn
 from foryou.models.index import Index
 from foryou.models.item_item import ItemItem
 from foryou.models.popularity import Popularity
+from foryou.serve.filters import Filters
 
 BEHIND = 10.0  # puts the priors of one list behind all those of another
+_IN_CART = ACTIONS.index(Action.ADD_TO_CART)
 
 
 class Collaborative:
@@ -81,14 +90,40 @@ class Similar:
         slate.propose(self.name, like, score - np.float32(2 * BEHIND) - score.max(axis=1, initial=0, keepdims=True))
 
 
+class Cart:
+    """The items that go with what is in the cart: put there and not bought yet, and the item of the page."""
+
+    name = "cart"
+    always = False
+
+    def __init__(self, model: ItemItem, quota: int) -> None:
+        self._model, self.places = model, quota
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose the best sums of links; nothing for an empty cart."""
+        held, weight = in_cart(batch)
+        if held.any():
+            slate.propose(self.name, *self._model.links.best(held, weight, self.places))
+
+
+def in_cart(batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Give the item of the page and what is in the cart, newest first: int32 [B, 1 + H], 0 = none; and weights."""
+    cart = np.where(batch.action == _IN_CART, batch.history, 0)
+    held = np.concatenate([batch.anchor[:, None], cart], axis=1)
+    return held.astype(np.int32), (held > 0).astype(np.float32)
+
+
 class Popular:
-    """What trends, and what everybody likes: the same for all, so it also serves those nobody knows yet."""
+    """What trends, and what everybody likes: the same for all, so it also serves those nobody knows yet.
+
+    Where a filter holds, the best of what it lets through, so that a narrow one finds something, too.
+    """
 
     name = "popular"
     always = True
 
-    def __init__(self, model: Popularity, quota: int, behind: float = 0.0) -> None:
-        self._model, self.places = model, quota
+    def __init__(self, model: Popularity, quota: int, behind: float = 0.0, filters: Filters | None = None) -> None:
+        self._model, self.places, self._filters = model, quota, filters or Filters()
         self._priors = np.linspace(1, 0, quota, endpoint=False, dtype=np.float32) - np.float32(behind)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
@@ -98,7 +133,79 @@ class Popular:
         shape = (len(batch), len(lists))
         item, prior = np.empty(shape, np.int32), np.empty(shape, np.float32)
         item[:], prior[:] = lists, self._priors[: len(lists)]
+        for b in np.flatnonzero(self._filters.some(batch)).tolist():
+            pool = np.concatenate([batch.view.trending_top, self._model.top, batch.view.newest])
+            found = np.unique(pool, return_index=True)[1]
+            pool = pool[np.sort(found)][None, :]
+            fit = pool[self._filters.let_through(batch, b, pool)][: len(lists)]
+            item[b, : len(fit)], item[b, len(fit) :] = fit, 0
         slate.propose(self.name, item, prior)
+
+
+class Listed:
+    """The items of the lists that somebody put together by hand: editorial or sponsored ones."""
+
+    always = True
+
+    def __init__(self, kind: Kind, placement: str, quota: int) -> None:
+        self.name, self.places = kind.value, quota
+        self._kind, self._placement = kind, placement
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose the first items of each list that counts here and now, the lists taking turns."""
+        shelf = batch.view.shelf
+        if not shelf.lists.by_name:
+            return
+        item = np.zeros((len(batch), self.places), np.int32)
+        for b, query in enumerate(batch.query):
+            lists = [shelf.numbers[one.name] for one in shelf.active(self._kind, self._placement, query.now_ms)]
+            first = self._in_turn(lists)
+            item[b, : len(first)] = first
+        slate.propose(self.name, item, np.full(item.shape, -2 * BEHIND, np.float32))
+
+    def _in_turn(self, lists: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+        firsts = np.zeros((len(lists), self.places), np.int32)
+        for row, numbers in zip(firsts, lists, strict=True):
+            row[: min(len(numbers), self.places)] = numbers[: self.places]
+        turns = firsts.T.ravel()
+        turns = turns[turns > 0]
+        return turns[np.sort(np.unique(turns, return_index=True)[1])][: self.places]
+
+
+class NewArrivals:
+    """The newest items: half of the quota from categories that the user likes, the rest from all."""
+
+    name = "new_arrivals"
+    always = False
+
+    def __init__(self, quota: int, days: float) -> None:
+        self.places, self._ms = quota, int(days * DAY_MS)
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose what was published within the days."""
+        catalog, new = batch.view.catalog, batch.view.newest
+        if not len(new):
+            return
+        now_ms = np.array([query.now_ms for query in batch.query], np.int64)
+        liked = np.where(batch.taste > 0, catalog.category[batch.history], 0)
+        item = np.zeros((len(batch), self.places), np.int32)
+        kernels.arrivals(new, catalog.created_ms[new], catalog.category[new], now_ms, self._ms, liked, item)
+        slate.propose(self.name, item, np.full(item.shape, -BEHIND, np.float32))
+
+
+class Pinned:
+    """The items that the configuration pins to places of the list."""
+
+    name = "pinned"
+    always = True
+
+    def __init__(self, item_ids: Sequence[str]) -> None:
+        self.places, self._hashes = len(item_ids), hashes(list(item_ids))
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose those that the catalog has, to everybody."""
+        item = np.tile(batch.view.catalog.numbers(self._hashes), (len(batch), 1))
+        slate.propose(self.name, item, np.full(item.shape, -BEHIND, np.float32))
 
 
 class Asked:

@@ -15,7 +15,7 @@ from foryou.domain.ports import TimeSource
 from foryou.stores.sqlite import Database, made, marks
 
 # FULL: on the disk before append returns. NORMAL: a killed process loses nothing, a power cut the last half minute.
-SYNCHRONOUS = {Stream.EVENTS: "FULL", Stream.ITEMS: "FULL", Stream.USERS: "FULL", Stream.EXPOSURES: "NORMAL"}
+SYNCHRONOUS = dict.fromkeys(Stream, "FULL") | {Stream.EXPOSURES: "NORMAL"}
 ID_BYTES = 12  # of the hash that tells repeats: one clash among 10**10 records has a chance of 10**-9
 OFFSET_BITS = 40  # place = partition << 40 | offset, so that the rows of a partition lie together
 WIDTH = 6  # columns of `records`
@@ -31,7 +31,7 @@ _SCHEMA = (
 
 
 class SqliteLog:
-    """An EventLog in a folder: events.db, exposures.db, items.db and users.db, so that no stream waits for another.
+    """An EventLog in a folder: one file per stream (events.db, items.db …), so that no stream waits for another.
 
     Several processes append and read at once. A record whose id its stream holds already is not stored again.
     """

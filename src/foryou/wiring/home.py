@@ -8,7 +8,7 @@ from foryou.domain.clock import Clock
 from foryou.domain.ports import TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import item_of
+from foryou.ingest.codec import item_of, list_of
 from foryou.ingest.worker import Worker
 from foryou.serve.live import Live, Means
 from foryou.stores.features_sqlite import SqliteFeatures
@@ -38,6 +38,7 @@ class Home:
         """Give what keeps this home's pipelines fresh."""
         return Live(Means(
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
+            decode_list=list_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
             build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self.features, lambda: arm.view)),
             untrained=untrained,

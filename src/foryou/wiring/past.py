@@ -1,7 +1,7 @@
 """What did the system know then? An old answer is reproduced; a click is followed to the answer it changed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from foryou.domain import catalog as catalogs
@@ -10,13 +10,15 @@ from foryou.domain.clock import ManualClock
 from foryou.domain.errors import NotFound
 from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
+from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream, partition_of
 from foryou.domain.records import Change, UserRecord
 from foryou.domain.slate import Answer, Query, View
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of, exposure_of, item_of, user_of
+from foryou.ingest.codec import event_of, exposure_of, item_of, list_of, user_of
+from foryou.serve.lists import followed
 from foryou.serve.live import UNTRAINED
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
@@ -44,6 +46,7 @@ def reproduce(home: Home, recommendation_id: str, on_progress: Progress) -> Repr
     counts = _folded(home, exposure.trending, clock, on_progress)
     catalog = _catalog(home, exposure)
     view = trending.view(catalog, counts.trending(), exposure.trending_ms, home.config.trend.half_life_h)
+    view = replace(view, shelf=shelf(followed(home.log, NO_LISTS, list_of, exposure.lists), catalog))
     people = _People(home, exposure)
     answer = _answer(home, exposure, view, people)
     items, scores = tuple(item.item_id for item in answer.items), tuple(item.score for item in answer.items)
@@ -86,7 +89,7 @@ def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answ
     query = Query(
         user_id=exposure.user_id, k=exposure.num_results, now_ms=exposure.now_ms, seed=exposure.seed,
         anchor=exposure.anchor, exclude=exposure.exclude, session_id=exposure.session_id, search=exposure.search,
-        category=exposure.category, device=exposure.device, location=exposure.location,
+        category=exposure.category, device=exposure.device, location=exposure.location, filter=exposure.filter,
     )  # fmt: skip
     return pipelines(bundle, home.config, hydrate)[exposure.placement].run([query])[0][0]
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from foryou.config import Config, Placement, Train
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.errors import Refused
+from foryou.domain.expression import parse
+from foryou.domain.lists import Kind
 from foryou.domain.ports import Feature, Ranker, Rule, Source
 from foryou.domain.slate import Query, QueryBatch, Slate
 from foryou.features.assemble import FeatureSchema, assemble, fingerprint
@@ -21,12 +23,26 @@ from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
 from foryou.models.popularity import Column, Popularity, Trend, Welcome
 from foryou.models.recency import Recency
-from foryou.serve.explain import Explain, Judge, similar_reasons
+from foryou.serve.explain import Explain, GoesWith, Judge
+from foryou.serve.filters import Filter, Filters
+from foryou.serve.lists import Labelled, Pins, Places
 from foryou.serve.live import UNTRAINED
 from foryou.serve.pipeline import Pipeline, Stages
 from foryou.serve.rankers import Blend, Prior
-from foryou.serve.rules import CategoryCap, Exploration, Seen, Unavailable
-from foryou.serve.sources import BEHIND, Asked, Collaborative, ContentBased, ItemToItem, Popular, Similar
+from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
+from foryou.serve.sources import (
+    BEHIND,
+    Asked,
+    Cart,
+    Collaborative,
+    ContentBased,
+    ItemToItem,
+    Listed,
+    NewArrivals,
+    Pinned,
+    Popular,
+    Similar,
+)
 
 Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
 PRIORS = {  # input -> weight until something was learned of it, in log odds per unit
@@ -97,7 +113,7 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
     """Give a warm pipeline per placement."""
     models = _models(bundle)
     built = {
-        name: _pipeline(bundle.manifest.version, models, placement, hydrate, watch)
+        name: _pipeline(bundle.manifest.version, models, Named(name, placement), hydrate, watch)
         for name, placement in config.placements.items()
     }
     for pipeline in built.values():
@@ -105,39 +121,73 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
     return built
 
 
-def _pipeline(version: str, models: Models, placement: Placement, hydrate: Hydrate, watch: Watch | None) -> Pipeline:
-    blend = Blend(FeatureSchema(models.features), models.weights)
-    by_page = placement.similar > 0
-    sources: list[Source] = [
-        source
-        for source, quota in (
-            (
-                Similar(models.item_item, models.fold_in, models.index, models.content, placement.similar),
-                placement.similar,
-            ),
-            (Collaborative(models.index, placement.collaborative), placement.collaborative),
-            (ItemToItem(models.item_item, placement.item_to_item), placement.item_to_item),
-            (ContentBased(models.content, placement.content), placement.content),
-            (Popular(models.popularity, placement.popular, 3 * BEHIND if by_page else BEHIND), placement.popular),
-        )
-        if quota
-    ]
-    adjusters: list[Rule] = []
-    if placement.category_cap:
-        adjusters.append(CategoryCap(placement.category_cap))
-    if placement.explore_share:
-        adjusters.append(Exploration(placement.explore_share))
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A placement with its name, and whether its list belongs to what is on the page rather than to the user."""
+
+    name: str
+    placement: Placement
+
+    @property
+    def by_page(self) -> bool:
+        """Say whether reasons name the item of the page or what is in the cart."""
+        return self.placement.similar > 0 or self.placement.cart > 0
+
+
+def _pipeline(version: str, models: Models, here: Named, hydrate: Hydrate, watch: Watch | None) -> Pipeline:
+    blend, placement = Blend(FeatureSchema(models.features), models.weights), here.placement
+    filters = Filters(placement.filter)
+    boosts = Boosts([
+        (boost.name or f"boost {place}", parse(boost.when), boost.add)
+        for place, boost in enumerate(placement.boosts, start=1)
+    ])  # fmt: skip
+    explain = GoesWith(models.item_item.links) if here.by_page else Explain(blend)
     return Pipeline(Stages(
         prepare=lambda view: models.content.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=models.fold_in.represent,
-        sources=(*sources, Asked()), filters=(Unavailable(), Seen()),
-        ranker=_ranker(blend, by_page, watch),
-        adjusters=tuple(adjusters), explain=similar_reasons if by_page else Explain(blend), judge=Judge(blend),
+        sources=_sources(models, here, filters), filters=(Unavailable(), Seen(), Filter(filters)),
+        ranker=_ranker(blend, here, watch), adjusters=_adjusters(here, boosts),
+        explain=Labelled(explain), judge=Judge(blend, boosts),
     ), version)  # fmt: skip
 
 
-def _ranker(blend: Blend, by_page: bool, watch: Watch | None) -> Ranker:
-    if by_page:
+def _sources(models: Models, here: Named, filters: Filters) -> tuple[Source, ...]:
+    """Give the sources that have a quota; an item belongs to the first that finds it."""
+    placement, behind = here.placement, 3 * BEHIND if here.by_page else BEHIND
+    pinned = [pin.item for pin in placement.pins]
+    quotas: tuple[tuple[int, Source], ...] = (
+        (placement.similar, Similar(models.item_item, models.fold_in, models.index, models.content, placement.similar)),
+        (placement.cart, Cart(models.item_item, placement.cart)),
+        (placement.collaborative, Collaborative(models.index, placement.collaborative)),
+        (placement.item_to_item, ItemToItem(models.item_item, placement.item_to_item)),
+        (placement.content, ContentBased(models.content, placement.content)),
+        (placement.popular, Popular(models.popularity, placement.popular, behind, filters)),
+        (placement.new_arrivals, NewArrivals(placement.new_arrivals, placement.new_days)),
+        (placement.editorial, Listed(Kind.EDITORIAL, here.name, placement.editorial)),
+        (placement.sponsored, Listed(Kind.SPONSORED, here.name, placement.sponsored)),
+        (len(pinned), Pinned(pinned)),
+        (1, Asked()),
+    )
+    return tuple(source for quota, source in quotas if quota)
+
+
+def _adjusters(here: Named, boosts: Boosts) -> tuple[Rule, ...]:
+    """Give the rules after ranking. Who has a place by hand has it before the rules of variety look."""
+    placement = here.placement
+    rules: tuple[tuple[bool, Rule], ...] = (
+        (bool(placement.boosts), boosts),
+        (bool(placement.pins), Pins([(pin.item, pin.place) for pin in placement.pins])),
+        (placement.sponsored > 0, Places(Kind.SPONSORED, here.name, placement.sponsored_places)),
+        (placement.editorial > 0, Places(Kind.EDITORIAL, here.name, placement.editorial_places)),
+        (placement.calibration > 0, Calibration(placement.calibration, placement.category_cap)),
+        (placement.category_cap > 0, CategoryCap(placement.category_cap)),
+        (placement.explore_share > 0, Exploration(placement.explore_share)),
+    )
+    return tuple(rule for wanted, rule in rules if wanted)
+
+
+def _ranker(blend: Blend, here: Named, watch: Watch | None) -> Ranker:
+    if here.placement.ranker == "prior" or (here.placement.ranker == "auto" and here.by_page):
         return Prior()
     return Watched(blend, watch) if watch else blend
 

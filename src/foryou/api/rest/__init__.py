@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.datastructures import State
 
-from foryou.api.rest import events, items, pages, recommendations, users
+from foryou.api.rest import events, items, lists, pages, recommendations, users
 from foryou.api.rest.door import Door
 from foryou.api.rest.openapi import document
 from foryou.api.rest.problems import translate
@@ -16,7 +16,7 @@ from foryou.observe.metrics import Metrics
 
 __all__ = ["app"]
 
-ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *users.ROUTES, *pages.ROUTES)
+ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *users.ROUTES, *pages.ROUTES)
 
 
 def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Callable[[], bytes]) -> Litestar:

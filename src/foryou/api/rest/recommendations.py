@@ -14,7 +14,7 @@ from foryou.ingest.collector import check_id
 # Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
 SHORT = (
     "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-    "deadline_ms", "item_id",
+    "deadline_ms", "item_id", "filter",
 )  # fmt: skip
 SIMILAR = ("user_id", "num_results")
 TRENDING = ("num_results",)
@@ -57,7 +57,7 @@ async def explain(request: Request) -> ASGIApp:
     return reply(await service_of(request).explain(decoded(_why, await body_of(request))))
 
 
-LASTING = {"short_answer", "unknown_item"}  # what a minute does not mend
+LASTING = {"short_answer", "filter_exhausted", "unknown_item"}  # what a minute does not mend
 ROUTES = (recommendations, ask_recommendations, similar, trending, explain)
 
 

@@ -1,0 +1,54 @@
+"""What may be shown here, and to this question? The expression of the placement, and that of the query."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.expression import parse
+from foryou.domain.matches import matches
+from foryou.domain.slate import QueryBatch, Slate
+
+
+class Filters:
+    """The filter of a placement (an expression, "" = none) together with those of queries."""
+
+    def __init__(self, placement: str = "") -> None:
+        self._placement = placement
+
+    def some(self, batch: QueryBatch) -> NDArray[np.bool_]:
+        """Say which queries have a filter at all.  bool [B]"""
+        if self._placement:
+            return np.ones(len(batch), np.bool_)
+        return np.array([bool(query.filter) for query in batch.query], np.bool_)
+
+    def let_through(self, batch: QueryBatch, b: int, item: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Say which items [1, C] all filters of query b let through.  bool [1, C]"""
+        query = batch.query[b]
+        now_ms = np.array([query.now_ms], np.int64)
+        fit = np.ones(item.shape, np.bool_)
+        for text in (self._placement, query.filter):
+            if text:
+                fit &= matches(parse(text), batch.view.catalog, item, now_ms)
+        return fit
+
+
+class Filter:
+    """Drops what a filter does not let through. Essential: who asks for no violence must not get it by accident.
+
+    It never empties an answer in silence: an answer that it leaves too short says `filter_exhausted`.
+    """
+
+    name = "filter"
+    essential = True
+
+    def __init__(self, filters: Filters) -> None:
+        self._filters = filters
+
+    def apply(self, batch: QueryBatch, slate: Slate) -> None:
+        """Drop the items of which an expression is false."""
+        some = self._filters.some(batch)
+        if not some.any():
+            return
+        over = np.zeros(slate.item.shape, np.bool_)
+        for b in np.flatnonzero(some).tolist():
+            over[b] = ~self._filters.let_through(batch, b, slate.item[b : b + 1])[0]
+        slate.drop(over, self.name)
