@@ -195,7 +195,7 @@ def calibrate(
 
         def value(j: int) -> float:
             own = mix([kinds[i] for i in [*chosen, j]], [1 / (len(chosen) + 1)] * (len(chosen) + 1))
-            return (1 - share) * scaled[j] - share * divergence(wanted, own)
+            return (1 - share) * scaled[j] / (len(chosen) + 1) - share * divergence(wanted, own)
 
         chosen.append(max(fit, key=value))
     return chosen

@@ -13,10 +13,11 @@ from foryou.config import Placement
 from foryou.domain.errors import NotFound, Unavailable
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
+from foryou.domain.lists import ItemList, Kind, ListChange
 from foryou.domain.log import Stream
 from foryou.domain.release import Release
 from foryou.domain.slate import Answer
-from foryou.ingest.codec import exposure_record, item_record, records_of
+from foryou.ingest.codec import exposure_record, item_record, list_record, records_of
 from foryou.stores.models_objects import ObjectModels
 from foryou.wiring.home import Home
 from foryou.wiring.past import follow, reproduce
@@ -100,6 +101,24 @@ def test_an_answer_is_reproduced_after_the_world_has_moved_on(
     assert again.items == tuple(item.item_id for item in then.items)
     assert again.scores == tuple(item.score for item in then.items)
     assert reproduce(home, "now", quiet).same
+
+
+def listed(home: Home, *item_ids: str, **what: object) -> None:
+    now = ItemList(name="ads", item_ids=item_ids, kind=Kind.SPONSORED, quota=2, **what)
+    home.log.append(Stream.LISTS, [list_record(ListChange(name="ads", received_ms=home.clock.now_ms(), now=now))])
+
+
+def test_an_answer_with_sponsored_items_and_a_filter_is_reproduced_when_lists_have_changed(home: Home) -> None:
+    listed(home, "love-14", "space-15")
+    then = shown(home, "then", "ann", filter='not category = "crime" and age_days > 1')
+    assert [item.item_id for item in then.items if item.source == "sponsored"] == ["love-14", "space-15"]
+    listed(home, "crime-2", end_ms=NOW_MS + 10**9)
+    later(home)
+    now = shown(home, "now", "ann")
+    assert [item.item_id for item in now.items if item.source == "sponsored"] == ["crime-2"]
+    for name in ("then", "now"):
+        again = reproduce(home, name, quiet)
+        assert again.same, name
 
 
 @pytest.mark.parametrize("user", ["ann", "guest"])

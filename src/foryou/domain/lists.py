@@ -1,4 +1,4 @@
-"""Which lists has somebody put together by hand? Ordered items for some placements and some time, editorial or sponsored."""
+"""Which lists has somebody put together by hand? Ordered items for a time and a place, editorial or sponsored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

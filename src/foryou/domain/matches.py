@@ -33,9 +33,9 @@ def matches(expression: Expression, catalog: Catalog, item: NDArray[np.int32], n
         case Not(part):
             return ~matches(part, catalog, item, now_ms)
         case Both(parts):
-            return np.logical_and.reduce([matches(part, catalog, item, now_ms) for part in parts])
+            return np.asarray(np.logical_and.reduce([matches(part, catalog, item, now_ms) for part in parts]))
         case Either(parts):
-            return np.logical_or.reduce([matches(part, catalog, item, now_ms) for part in parts])
+            return np.asarray(np.logical_or.reduce([matches(part, catalog, item, now_ms) for part in parts]))
 
 
 def _has(field: str, values: Sequence[str], catalog: Catalog, item: NDArray[np.int32]) -> Bool:

@@ -180,7 +180,7 @@ class Ranker(Protocol):
 
 
 class Rule(Protocol):
-    """What may be shown. Only drops, pins or raises. Essential rules fail closed, the others fail open and are counted."""
+    """What may be shown. Only drops, pins or raises. Essential rules fail closed, others fail open and are counted."""
 
     name: str
     essential: bool

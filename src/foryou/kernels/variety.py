@@ -19,9 +19,10 @@ def calibrate(
 
     pool [B, M] places, best first, -1 = none, with scores at [B, C]; the kinds of candidate j of query b are
     kinds[kinds_start[b·M + j] : …], those of entry h of the history (weight [B, H], 0 = does not count) lie in `past`
-    alike. Greedy: maximise (1 - share) · Σ score - share · KL(past ‖ list), scores scaled to 0..1 in the pool. Pinned
-    candidates are chosen first. A group [B, C] has at most `cap` in the list (0: any number, also of group 0), as long
-    as that leaves enough. Marks in over [B, C] what is not chosen and stands before something that is.
+    alike. Greedy: maximise (1 - share) · mean score - share · KL(past ‖ list), scores scaled to 0..1 in the pool; the
+    mean in place of Steck's sum, so that `share` means the same for lists of any length. Pinned candidates are chosen
+    first. A group [B, C] has at most `cap` in the list (0: any number, also of group 0), as long as that leaves enough.
+    Marks in over [B, C] what is not chosen and stands before something that is.
     """
     many, width = pool.shape[1], weight.shape[1]
     for b in range(len(k)):
@@ -95,7 +96,7 @@ def _chosen(
                     if g >= 0:
                         own = (sums[g] + 1.0 / count) / length
                         found += wanted[g] * np.log(wanted[g] / ((1 - MIXED) * own + MIXED * wanted[g])) - parts[g]
-                value = (1 - share) * ((score[c] - low) / max(high - low, 1e-12)) - share * found
+                value = (1 - share) * ((score[c] - low) / max(high - low, 1e-12)) / length - share * found
                 if value > most:
                     best, most = j, value
             if best < 0:

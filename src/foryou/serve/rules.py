@@ -66,7 +66,7 @@ class Boosts:
 class Calibration:
     """Chooses the list whose mix of categories is that of the user's history (Steck 2018, eq. 6 and 8).
 
-    Of the best 8·k candidates, greedily: maximise (1 - λ) · Σ score - λ · KL(history ‖ list), scores scaled to
+    Of the best 8·k candidates, greedily: maximise (1 - λ) · mean score - λ · KL(history ‖ list), scores scaled to
     0..1 within the candidates. An item counts in all its categories alike. What would stand before the chosen ones is
     dropped. The cap per first category is kept where it leaves enough. Users without liked categories get no change.
     """

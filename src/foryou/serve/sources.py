@@ -116,7 +116,7 @@ def in_cart(batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
 class Popular:
     """What trends, and what everybody likes: the same for all, so it also serves those nobody knows yet.
 
-    Where a filter holds, the best of what it lets through, so that a narrow one finds something, too.
+    Where a filter holds, what it lets through comes first, so that a narrow one finds something, too.
     """
 
     name = "popular"
@@ -137,8 +137,8 @@ class Popular:
             pool = np.concatenate([batch.view.trending_top, self._model.top, batch.view.newest])
             found = np.unique(pool, return_index=True)[1]
             pool = pool[np.sort(found)][None, :]
-            fit = pool[self._filters.let_through(batch, b, pool)][: len(lists)]
-            item[b, : len(fit)], item[b, len(fit) :] = fit, 0
+            fit = np.argsort(~self._filters.let_through(batch, b, pool)[0], kind="stable")[: len(lists)]
+            item[b, : len(fit)], item[b, len(fit) :] = pool[0, fit], 0
         slate.propose(self.name, item, prior)
 
 
