@@ -1,9 +1,15 @@
 """Are lists kept as the API says: put, shown, followed by answers, labelled where paid for, and gone when deleted?"""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from shop import Shop
+from test_garbage import almost, anything, fares_well
+
+from foryou.api import schema
 
 ADS = {"kind": "sponsored", "item_ids": ["dune", "arrakis"], "quota": 2, "label": "Sponsored by Acme"}
 
@@ -148,3 +154,12 @@ def test_a_filter_that_cannot_be_read_is_refused_with_the_place(standing: Shop, 
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["pointer"] == "/filter"
         assert detail in answer.json()["errors"][0]["detail"]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(said=almost(schema.ListIn) | anything, text=st.text(max_size=40))
+def test_no_list_and_no_filter_makes_the_server_fail(standing: Shop, said: object, text: str) -> None:
+    answer = standing.client.put("/v1/lists/any", content=json.dumps(said))
+    assert answer.status_code in (200, 400), answer.text
+    assert standing.client.delete("/v1/lists/any").status_code == (200 if answer.status_code == 200 else 404)
+    fares_well(standing, "/v1/recommendations", {"filter": text})

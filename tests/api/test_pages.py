@@ -11,6 +11,7 @@ ROUTES = {
     "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
     "GET /v1/trending", "POST /v1/explain", "POST /v1/events", "PUT /v1/items/{item_id}", "PATCH /v1/items/{item_id}",
     "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}", "PUT /v1/users/{user_id}", "PATCH /v1/users/{user_id}",
+    "PUT /v1/lists/{name}", "GET /v1/lists/{name}", "DELETE /v1/lists/{name}", "GET /v1/lists",
     "GET /v1/users/{user_id}", "DELETE /v1/users/{user_id}", "GET /healthz", "GET /readyz", "GET /metrics",
     "GET /openapi.json", "GET /docs", "GET /",
 }  # fmt: skip
@@ -71,7 +72,7 @@ def test_the_document_knows_parameters_bounds_and_statuses(document: dict[str, A
     parameters = {one["name"]: one["schema"] for one in said["GET /recommendations"]["parameters"]}
     assert list(parameters) == [
         "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-        "deadline_ms", "item_id",
+        "deadline_ms", "item_id", "filter",
     ]  # fmt: skip
     assert (parameters["num_results"]["minimum"], parameters["num_results"]["maximum"]) == (1, 500)
     assert parameters["explain"] == {"type": "boolean", "default": True}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from foryou import config
-from foryou.config import Config, Placement, explain, load
+from foryou.config import Boost, Config, Pin, Placement, explain, load
 from foryou.domain.errors import Invalid
 
 SOURCE = Path(config.__file__).parent
@@ -79,12 +79,12 @@ def test_the_home_is_that_of_the_caller_or_of_the_variable(tmp_path: Path) -> No
 
 
 def test_a_new_placement_starts_from_the_defaults_and_old_ones_stay(tmp_path: Path) -> None:
-    home = written(tmp_path, "[placements.cart]\nlength = 4\n[placements.item]\nlength = 6\n")
+    home = written(tmp_path, "[placements.kids]\nlength = 4\n[placements.item]\nlength = 6\n")
     found = load(home, {})
-    assert found.placements["cart"] == Placement(length=4)
+    assert found.placements["kids"] == Placement(length=4)
     assert found.placements["item"].similar == Config().placements["item"].similar
     assert found.placements["item"].length == 6
-    assert "placements.cart.length" in [key for key, *_ in explain(found)]
+    assert "placements.kids.length" in [key for key, *_ in explain(found)]
     assert next(row for row in explain(found) if row[0] == "placements.item.length")[1:3] == (6, 20)
 
 
@@ -97,6 +97,11 @@ WRONG = [
     ("[train]\nease_decay = 1.5\n", "configuration: Expected `float` <= 1.0 - at `$.train.ease_decay`; "),
     ("[placements.home]\nexplore_share = 2.0\n", "configuration: Expected `float` <= 1.0 - at `$.placements[...]"),
     ("serve = 3\n", "configuration: Expected `object`, got `int` - at `$.serve`; "),
+    (
+        '[placements.home]\nranker = "magic"\n',
+        "configuration: Invalid enum value 'magic' - at `$.placements[...].ranker`",
+    ),
+    ('[[placements.home.pins]]\nitem = "a"\nplace = 0\n', "configuration: Expected `int` >= 1 - at `$.placements"),
     ("placements = 3\n", "configuration: Expected `object`, got `int` - at `$.placements`; "),
     ("[placements]\nhome = 3\n", "configuration: Expected `object`, got `int` - at `$.placements[...]`; "),
 ]
@@ -107,6 +112,44 @@ def test_what_is_unknown_or_out_of_bounds_is_named_with_its_place(tmp_path: Path
     with pytest.raises(Invalid, match=re.escape(said)) as caught:
         load(written(tmp_path, text), {})
     assert caught.value.mend == "`foryou config --explain` lists every key with its bounds"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("filter = 'price <'", "placements.kids.filter: at character 8: a number is expected, not the end"),
+        ("boosts = [{when = 'x = 1', add = 1}]", "placements.kids.boosts: at character 1: `x` is not a field"),
+        (
+            "pins = [{item = 'a', place = 2}, {item = 'b', place = 2}]",
+            "placements.kids.pins: place 2 is given twice; give each pin a place of its own",
+        ),
+    ],
+)
+def test_an_expression_or_a_pin_that_cannot_be_is_refused_when_it_is_loaded(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(Invalid, match=re.escape(said)):
+        load(written(tmp_path, f"[placements.kids]\n{text}\n"), {})
+
+
+def test_boosts_pins_and_places_are_read_from_the_file(tmp_path: Path) -> None:
+    text = """
+[placements.kids]
+filter = 'not tag = "violence"'
+sponsored_places = [1, 4]
+calibration = 0.5
+[[placements.kids.boosts]]
+when = 'category = "Sale"'
+add = 0.5
+[[placements.kids.pins]]
+item = "42"
+place = 3
+"""
+    found = load(written(tmp_path, text), {}).placements["kids"]
+    assert found == Placement(
+        filter='not tag = "violence"', sponsored_places=(1, 4), calibration=0.5,
+        boosts=(Boost('category = "Sale"', 0.5),), pins=(Pin("42", 3),),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

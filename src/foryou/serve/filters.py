@@ -20,14 +20,16 @@ class Filters:
             return np.ones(len(batch), np.bool_)
         return np.array([bool(query.filter) for query in batch.query], np.bool_)
 
-    def let_through(self, batch: QueryBatch, b: int, item: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Say which items [1, C] all filters of query b let through.  bool [1, C]"""
-        query = batch.query[b]
-        now_ms = np.array([query.now_ms], np.int64)
+    def let_through(self, batch: QueryBatch, item: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Say which items [B, C] the filters of their queries let through.  bool [B, C]"""
+        catalog, now_ms = batch.view.catalog, np.array([query.now_ms for query in batch.query], np.int64)
         fit = np.ones(item.shape, np.bool_)
-        for text in (self._placement, query.filter):
-            if text:
-                fit &= matches(parse(text), batch.view.catalog, item, now_ms)
+        if self._placement:
+            fit &= matches(parse(self._placement), catalog, item, now_ms)
+        for b, query in enumerate(batch.query):
+            if query.filter:
+                one = slice(b, b + 1)
+                fit[one] &= matches(parse(query.filter), catalog, item[one], now_ms[one])
         return fit
 
 
@@ -45,10 +47,5 @@ class Filter:
 
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
         """Drop the items of which an expression is false."""
-        some = self._filters.some(batch)
-        if not some.any():
-            return
-        over = np.zeros(slate.item.shape, np.bool_)
-        for b in np.flatnonzero(some).tolist():
-            over[b] = ~self._filters.let_through(batch, b, slate.item[b : b + 1])[0]
-        slate.drop(over, self.name)
+        if self._filters.some(batch).any():
+            slate.drop(~self._filters.let_through(batch, slate.item), self.name)

@@ -74,6 +74,8 @@ class Places:
 
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
         """Pin the items of the lists; drop the sponsored ones that found no place."""
+        if not batch.view.shelf.lists.by_name:
+            return
         bit = slate.bit(self._kind)
         proposed = (slate.origin & bit > 0) & slate.kept() & np.isfinite(slate.score)
         for b in np.flatnonzero(proposed.any(axis=1)).tolist():

@@ -133,13 +133,20 @@ class Popular:
         shape = (len(batch), len(lists))
         item, prior = np.empty(shape, np.int32), np.empty(shape, np.float32)
         item[:], prior[:] = lists, self._priors[: len(lists)]
-        for b in np.flatnonzero(self._filters.some(batch)).tolist():
-            pool = np.concatenate([batch.view.trending_top, self._model.top, batch.view.newest])
-            found = np.unique(pool, return_index=True)[1]
-            pool = pool[np.sort(found)][None, :]
-            fit = np.argsort(~self._filters.let_through(batch, b, pool)[0], kind="stable")[: len(lists)]
-            item[b, : len(fit)], item[b, len(fit) :] = pool[0, fit], 0
+        some = self._filters.some(batch)
+        if some.any():
+            item[some] = self._let_through(batch, item.shape[1])[some]
         slate.propose(self.name, item, prior)
+
+    def _let_through(self, batch: QueryBatch, n: int) -> NDArray[np.int32]:
+        """Give the n most popular items, those first that the filters of each query let through.  int32 [B, n]"""
+        pool = np.concatenate([batch.view.trending_top, self._model.top, batch.view.newest])
+        pool = pool[np.sort(np.unique(pool, return_index=True)[1])]
+        everybody = np.tile(pool, (len(batch), 1))
+        order = np.argsort(~self._filters.let_through(batch, everybody), axis=1, kind="stable")[:, :n]
+        found = np.zeros((len(batch), n), np.int32)
+        found[:, : order.shape[1]] = pool[order]
+        return found
 
 
 class Listed:

@@ -118,8 +118,9 @@ class Lock:
 
 
 def plain(config: Config) -> Placement:
-    """Give the home page without exploration and cap: what the blend is learned on and models are compared by."""
-    return msgspec.structs.replace(config.placements["home"], category_cap=0, explore_share=0.0)
+    """Give the home page without rules of variety, pins and boosts: what the blend is learned on, models compared by."""
+    home = config.placements["home"]
+    return msgspec.structs.replace(home, category_cap=0, explore_share=0.0, calibration=0.0, pins=(), boosts=())
 
 
 def fitting(config: Config, on_progress: Progress) -> fit.Fit:
