@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foryou.domain import catalog as catalogs
-from foryou.domain.clock import HOUR_MS
+from foryou.domain.clock import DAY_MS, HOUR_MS
 from foryou.domain.event import hash64
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.records import Trending
@@ -87,3 +87,22 @@ def test_without_counters_nothing_trends() -> None:
     view = trending.view(CATALOG, counters(), NOW_MS)
     assert not view.trending.any()
     assert not len(view.trending_top)
+
+
+def test_the_newest_items_are_those_of_the_last_ninety_days_that_may_be_shown() -> None:
+    days = {"old": 91, "late": 89, "new": 1, "twin": 1, "soon": -1, "gone": 2}
+    items = [
+        Item(item_id=name, published_ms=NOW_MS - ago * DAY_MS, status="gone" if name == "gone" else "available")
+        for name, ago in days.items()
+    ]
+    catalog = catalogs.build([*items, Item(item_id="never")], "v", {})
+    assert [catalog.id_of(number) for number in trending.newest(catalog, NOW_MS).tolist()] == ["new", "twin", "late"]
+
+
+def test_of_very_many_new_items_the_newest_thousand_are_kept() -> None:
+    random = np.random.default_rng(3)
+    ages = random.permutation(3_000)
+    catalog = catalogs.build(
+        [Item(item_id=str(n), published_ms=NOW_MS - int(age)) for n, age in enumerate(ages)], "v", {}
+    )
+    assert trending.newest(catalog, NOW_MS).tolist() == (np.argsort(ages)[:1_000] + 1).tolist()

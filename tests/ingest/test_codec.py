@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
+from foryou.domain.lists import ItemList, Kind, ListChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
 from foryou.ingest.codec import (
@@ -16,6 +17,8 @@ from foryou.ingest.codec import (
     event_record,
     item_of,
     item_record,
+    list_of,
+    list_record,
     records_of,
     user_of,
     user_record,
@@ -104,7 +107,13 @@ def test_a_retry_has_the_same_record_ids(action: Action) -> None:
 
 
 @pytest.mark.parametrize(
-    ("back", "what"), [(event_of, "an event"), (item_of, "a change of an item"), (user_of, "a change of a user")]
+    ("back", "what"),
+    [
+        (event_of, "an event"),
+        (item_of, "a change of an item"),
+        (user_of, "a change of a user"),
+        (list_of, "a change of a list"),
+    ],
 )
 @pytest.mark.parametrize("body", [b"", b"\xc1nonsense", b"\x01"])
 def test_a_damaged_record_is_refused(back: type, what: str, body: bytes) -> None:
@@ -125,3 +134,12 @@ def test_records_of_older_and_newer_releases_can_be_read() -> None:
 def test_a_content_id_tells_where_one_part_ends() -> None:
     assert content_id("ab", "c") == content_id("ab", "c")
     assert content_id("ab", "c") != content_id("a", "bc")
+
+
+def test_a_list_comes_back_as_it_went_in_and_its_deletion_too() -> None:
+    one = ItemList(name="ads", kind=Kind.SPONSORED, item_ids=("a", "b"), end_ms=5, placements=("home",), label="Acme")
+    for change in (ListChange(name="ads", received_ms=3, now=one), ListChange(name="ads", received_ms=4)):
+        record = list_record(change)
+        assert record.key == "ads"
+        assert list_of(record.body) == change
+    assert list_record(ListChange(name="ads", received_ms=3)).record_id != record.record_id

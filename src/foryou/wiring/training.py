@@ -118,7 +118,7 @@ class Lock:
 
 
 def plain(config: Config) -> Placement:
-    """Give the home page without rules of variety, pins and boosts: what the blend is learned on, models compared by."""
+    """Give the home page without variety, pins and boosts: what the blend is learned on and models are compared by."""
     home = config.placements["home"]
     return msgspec.structs.replace(home, category_cap=0, explore_share=0.0, calibration=0.0, pins=(), boosts=())
 
