@@ -20,10 +20,10 @@ ROWS = (
 HEIGHT = {part: height for height, row in enumerate(ROWS) for part in row}
 
 ONLY_IN = {
-    "scipy": ("train",), "polars": ("train", "bench"), "sqlite3": ("stores",), "obstore": ("stores",),
+    "scipy": ("train",), "polars": ("train", "ingest", "bench"), "sqlite3": ("stores",), "obstore": ("stores",),
     "faiss": ("models",),
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
-    "rich": ("cli",), "tomllib": ("config",), "torch": ("train",), "lightgbm": ("bench",),
+    "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "lightgbm": ("bench",),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}

@@ -3,15 +3,17 @@
 import os
 import sys
 
+from rich.markup import escape
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count() or 1))
 
-from foryou.cli import demo, learn, look, measure, run, show
+from foryou.cli import demo, doctor, learn, look, measure, run, show
 from foryou.cli.app import app
 from foryou.domain.errors import ForyouError
 
 __all__ = ["app", "main"]
 
-COMMANDS = (demo, learn, run, look, measure)
+COMMANDS = (demo, learn, run, look, doctor, measure)
 
 
 def main() -> None:
@@ -19,7 +21,7 @@ def main() -> None:
     try:
         app()
     except ForyouError as error:
-        show.err.print(f"[bold red]error:[/] {error}", soft_wrap=True, markup=True)
+        show.err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, markup=True)
         sys.exit(1)
     except KeyboardInterrupt:
         show.err.print("stopped")

@@ -5,12 +5,15 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.markup import escape
 
 from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, models, opened
-from foryou.domain.errors import Conflict, NotFound
+from foryou.domain.clock import Clock
+from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.ingest import importers
 from foryou.ingest.importers import ImportReport
+from foryou.ingest.importers import mapping as mappings
 from foryou.train import evaluate as evaluating
 from foryou.wiring import training
 from foryou.wiring.home import Home
@@ -21,20 +24,50 @@ PANEL = "Learn"
 @app.command("import", rich_help_panel=PANEL)
 def import_(
     path: Annotated[
-        Path, typer.Argument(help="folder of MovieLens 100K (u.data) or latest (ratings.csv), or one above it")
-    ],
+        Path | None,
+        typer.Argument(
+            help="folder of MovieLens 100K (u.data) or latest (ratings.csv), or one above it; with --mapping any "
+            "folder or file",
+            show_default=False,
+        ),
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="TOML file that says what the columns mean, or the name of a shipped one")
+    ] = None,
+    guess: Annotated[
+        Path | None,
+        typer.Option(help="propose a mapping for a CSV, JSONL or Parquet file or a folder; imports nothing"),
+    ] = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Put a data set into the log and fold it. A bad line is reported and skipped; importing twice adds nothing."""
+    if guess is not None:
+        if path is not None or mapping is not None:
+            raise Invalid("--guess", "only proposes a mapping", "say `foryou import --guess FILE` alone")
+        tell_guess(mappings.guess(guess, Clock()), json)
+        return
+    if path is None:
+        raise Invalid("PATH", "is missing", "name a folder or a file; `foryou import --help` says more")
+    layout = mappings.mapped(path, mappings.named(mapping), Clock()) if mapping else importers.detect(path)
     store = opened(home, new=True)
     with show.progress() as report:
-        result = bring_in(store, importers.detect(path), report)
+        result = bring_in(store, layout, report)
     store.close()
     if json:
         show.as_json(result)
         return
     tell_import(result)
+
+
+def tell_guess(found: mappings.Guess, json: bool) -> None:
+    """Print a proposed mapping, and on standard error what it is not sure of."""
+    if json:
+        show.as_json({"mapping": found.tree, "toml": found.toml, "unsure": found.unsure})
+    else:
+        show.plain(found.toml)
+    for doubt in found.unsure:
+        show.say(escape(f"not sure: {doubt}"), quiet=True)
 
 
 def bring_in(home: Home, layout: importers.Layout, report: show.Report) -> ImportReport:
@@ -59,10 +92,11 @@ def tell_import(result: ImportReport, quiet: bool = False) -> None:
     """Say what an import did."""
     show.say(
         f"{result.layout}: {result.events:,} events of {result.users:,} users on {result.items:,} items; "
-        f"{result.stored:,} records new, {result.repeats:,} known already, {result.rejected:,} lines rejected", quiet,
+        f"{result.stored:,} records new, {result.repeats:,} known already, {result.rejected:,} lines rejected"
+        + (f", {result.skipped:,} rows left out as the mapping says" if result.skipped else ""), quiet,
     )  # fmt: skip
     for bad in result.bad:
-        show.say(f"  {bad.file}:{bad.line} {bad.field}: {bad.what}; {bad.mend}", quiet)
+        show.say(escape(f"  {bad.file}:{bad.line} {bad.field}: '{bad.value}' {bad.what}; {bad.mend}"), quiet)
     if result.rejected > len(result.bad):
         show.say(f"  … and {result.rejected - len(result.bad):,} more", quiet)
 

@@ -22,6 +22,12 @@ def as_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def plain(text: str) -> None:
+    """Print a text as it is, to be piped into a file."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def say(text: str, quiet: bool = False) -> None:
     """Print a line for people; with --json it goes to standard error, so that the object stays alone."""
     (err if quiet else out).print(text)

@@ -1,6 +1,7 @@
 """What does a layout offer? Everything in its files, one thing after the other."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from foryou.domain.event import Event
@@ -8,7 +9,13 @@ from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers.table import BadLine
 
-Line = ItemChange | UserChange | Event | BadLine
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that was left out on purpose: the mapping says so."""
+
+
+Line = ItemChange | UserChange | Event | BadLine | Skipped
 
 
 class Layout(Protocol):

@@ -1,6 +1,8 @@
 """How is a text file read so that one bad line never stops the rest?"""
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +62,12 @@ def rows(table: Table, make: Callable[[Row, int], _T]) -> Iterator[_T | BadLine]
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Give the number and the bytes of each line; of one that is too long only its start.
+    """Give the number and the bytes of each line, of a .gz unpacked; of a line that is too long only its start.
 
     Raises Unavailable if the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             line = 0
             while raw := file.readline(MAX_LINE_BYTES + 2):
                 line += 1
@@ -73,8 +75,9 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 while rest and not rest.endswith(b"\n"):
                     rest = file.readline(MAX_LINE_BYTES)
                 yield line, raw
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be read ({error.strerror}); see that it is there and readable") from error
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Unavailable(f"{path} cannot be read ({why}); see that it is there and readable") from error
 
 
 def split_csv(text: str) -> Row:
@@ -133,7 +136,7 @@ def _made(table: Table, make: Callable[[Row, int], _T], line: int, raw: bytes) -
     except Invalid as bad:
         whole = _content(raw).decode(table.encoding, "backslashreplace")
         value = row[table.columns.index(bad.where)] if bad.where in table.columns else whole
-        return BadLine(table.path.name, line, bad.where, _shown(value), bad.what, bad.mend)
+        return BadLine(table.path.name, line, bad.where, shown(value), bad.what, bad.mend)
 
 
 def _row(table: Table, raw: bytes) -> Row:
@@ -158,6 +161,6 @@ def _content(raw: bytes) -> bytes:
     return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Give the start of a value with what cannot be printed escaped: it may end up on a terminal."""
     return repr(text[:_SHOWN])[1:-1] + ("…" if len(text) > _SHOWN else "")
