@@ -11,6 +11,7 @@ import msgspec
 from foryou.domain.errors import Invalid
 from foryou.domain.event import ABOUT_ITEMS, Action
 from foryou.ingest.importers.mapping.schema import FIELDS, SKIP, UNITS, Kind, Mapping, Options, TableMap, Where
+from foryou.ingest.importers.mapping.values import reader
 
 MAX_CHARS = 1_000_000
 ORDER = ("items", "users", "events")
@@ -152,10 +153,11 @@ class _Table:
         where: Where = self._struct(Where, value, key)
         if (bool(where.column) + bool(where.columns) + (where.value is not None)) != 1:
             raise self._wrong(key, "needs exactly one of column, columns and value", "keep one of them")
-        self._check_where(key, kind, where)
+        self._check_where(name, kind, where)
         return where
 
-    def _check_where(self, key: str, kind: Kind, where: Where) -> None:
+    def _check_where(self, name: str, kind: Kind, where: Where) -> None:
+        key = name.split(".")[-1]
         if where.unit and kind is not Kind.TIME:
             raise self._wrong(key, f"has unit {where.unit!r} and is no time", "leave unit to fields that end in _ms")
         if where.unit and where.unit not in UNITS and "%" not in where.unit:
@@ -175,6 +177,11 @@ class _Table:
             for word in (*where.values.values(), *([where.other] if where.other else [])):
                 if word != SKIP and word not in tuple(Action):
                     raise self._wrong(key, f"names {word!r}, which is no action", _did_you_mean(word, (*Action, SKIP)))
+        try:
+            reader(name, kind, where, ())
+        except Invalid as error:
+            which = "default" if where.value is None else "value"
+            raise self._wrong(key, f"has a {which} that is wrong: {error.what}", error.mend) from None
         if where.index_in and kind is not Kind.INTEGER:
             raise self._wrong(key, "has index_in and is no whole number", "leave index_in to position")
 

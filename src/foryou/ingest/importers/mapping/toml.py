@@ -10,16 +10,16 @@ _WIDTH = 110
 
 def written(tree: dict[str, Any], notes: list[str]) -> str:
     """Give the TOML of a mapping with notes as comments above it; what has to be filled in is marked TODO."""
-    lines = [f"# {' '.join(note.split())}" for note in notes]
+    lines = ["# " + "".join(sign if sign.isprintable() else " " for sign in note) for note in notes]
     lines += [f"name = {_value(tree['name'])}"]
     for kind in ("items", "users", "events"):
         for table in tree.get(kind, []):
             lines += ["", f"[[{kind}]]"]
             below: list[str] = []
             for key, value in table.items():
-                line = f"{key} = {_value(value)}"
+                line = f"{_key(key)} = {_value(value)}"
                 if isinstance(value, dict) and len(line) > _WIDTH:
-                    below += _below(f"{kind}.{key}", value)
+                    below += _below(f"{kind}.{_key(key)}", value)
                 else:
                     lines.append(line + ("  # TODO" if '"TODO"' in line else ""))
             lines += below

@@ -23,8 +23,9 @@ ENTRIES = 64
 TAGS = 100
 DIMENSIONS = 4_096
 LARGEST = 1e15
+LARGEST_NUMBER = 1e19
 REMEMBERED = 20_000  # texts per column
-_NUMBER = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?", re.ASCII)
 _PER_MS = {"s": 1_000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _LOWEST, _HIGHEST = 1.0, 5.0  # the scale of ratings
 _MEND_TIME = {
@@ -45,7 +46,13 @@ def reader(name: str, kind: Kind, where: Where, null: tuple[str, ...]) -> Reader
     if where.value is not None:
         constant = convert(name, where.value)
         return lambda row: constant
-    default = None if where.default is None else SKIP if where.default == SKIP else convert(name, where.default)
+    default = (
+        None
+        if where.default is None
+        else SKIP
+        if kind is Kind.ACTION and where.default == SKIP
+        else convert(name, where.default)
+    )
     column = where.column or where.columns[0]
     look = _raw(where, nothing)
 
@@ -193,8 +200,8 @@ def number(column: str, value: Any, decimal: str = ".") -> float:
         if not _NUMBER.fullmatch(text):
             raise Invalid(column, "is not a number", "write digits, such as 4 or 3.5, or a pattern in the mapping")
         value = float(text)
-    if not (isinstance(value, int) or math.isfinite(value)) or abs(value) > 1e18:
-        raise Invalid(column, "is no number that can be used", "write one between -1e18 and 1e18")
+    if not (isinstance(value, int) or math.isfinite(value)) or abs(value) > LARGEST_NUMBER:
+        raise Invalid(column, "is no number that can be used", "write one between -1e19 and 1e19")
     return float(value)
 
 
@@ -268,7 +275,9 @@ def _time(column: str, value: Any, unit: str) -> int:
         else:
             ms = number(column, value) * _PER_MS[unit]
         if abs(ms) > LARGEST:
-            raise Invalid(column, f"lies beyond all years when read as {unit}", "say another unit in the mapping")
+            raise Invalid(
+                column, f"lies beyond all years when read as {unit}", 'say another unit in the mapping, such as "ms"'
+            )
         return round(ms)
     elif unit == "iso":
         at = datetime.fromisoformat(plain(value))
