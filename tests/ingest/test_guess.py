@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import Invalid
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers import BadLine
 from foryou.ingest.importers.layout import Line
@@ -56,7 +56,10 @@ def test_action_words_of_a_shop_are_translated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("at", "unit"),
-    [(1_600_000_000, "s"), (1_600_000_000_000, "ms"), ("2020-09-13 12:26:40", "iso"), ("13/09/2020 12:26:40", "%d/%m/%Y %H:%M:%S")],
+    [
+        (1_600_000_000, "s"), (1_600_000_000_000, "ms"), ("2020-09-13 12:26:40", "iso"),
+        ("13/09/2020 12:26:40", "%d/%m/%Y %H:%M:%S"),
+    ],
 )  # fmt: skip
 def test_the_unit_of_a_time_is_seen_in_its_values(tmp_path: Path, at: object, unit: str) -> None:
     path = tmp_path / "log.csv"

@@ -55,13 +55,13 @@ def test_the_lines_of_movielens_latest_become_items_with_tags_and_events(new: Pa
     title = "City of Lost Children, The (Cité) (1995)"
     assert items[0] == ItemChange(
         item_id="1", op="put", title=title, categories=("Adventure", "Drama"), published_ms=788_918_400_000,
-        text=f"{title}, french film, dark", attributes={"tags": "french film, dark"},
+        text=f"{title}, french film, dark", tags=("french film", "dark"),
     )  # fmt: skip
     assert items[1].title == '"Great Performances" Cats (1970)'
     assert items[1].categories == ()
     assert items[2].categories == ("Comedy",)
     assert items[2].published_ms == 157_766_400_000  # the first year of 1975-1979
-    assert (items[3].published_ms, items[3].attributes) == (UNSET, UNSET)
+    assert (items[3].published_ms, items[3].tags) == (UNSET, UNSET)
 
 
 def test_an_item_of_1970_is_not_one_without_a_date(new: Path) -> None:
@@ -75,7 +75,7 @@ def test_half_a_star_counts_as_the_one_that_the_scale_begins_with(new: Path) -> 
 
 def test_tags_are_optional(new: Path) -> None:
     (new / "tags.csv").unlink()
-    assert not any(thing.attributes for thing in detect(new, CLOCK).read() if isinstance(thing, ItemChange))
+    assert not any(thing.tags for thing in detect(new, CLOCK).read() if isinstance(thing, ItemChange))
 
 
 def test_the_genre_unknown_is_none(old: Path) -> None:

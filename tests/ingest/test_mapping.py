@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import re
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,19 +14,20 @@ import polars as pl
 import pytest
 from msgspec import UNSET
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS, ManualClock
 from foryou.domain.errors import Invalid, Unavailable
 from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
 from foryou.ingest.codec import event_of
-from foryou.ingest.importers import BadLine, run
+from foryou.ingest.importers import BadLine, detect, run
 from foryou.ingest.importers.layout import Line, Skipped
 from foryou.ingest.importers.mapping import mapped, named, parse, shipped
-from foryou.ingest.importers.mapping.schema import FIELDS, Kind
+from foryou.ingest.importers.mapping.schema import FIELDS, Kind, Options, Where
 from foryou.stores.log_sqlite import SqliteLog
 
+ROOT = Path(__file__).resolve().parents[2]
 CLOCK = ManualClock(1_700_000_000_000)
 EVENTS = """
 [[events]]
@@ -91,7 +95,8 @@ def test_a_table_of_a_frame_with_gaps_and_times_of_its_own_is_read(tmp_path: Pat
     ("unit", "text"),
     [
         ("s", "1600000000"), ("ms", "1600000000000"), ("us", "1600000000000000"), ("ns", "1600000000000000000"),
-        ("iso", "2020-09-13T12:26:40Z"), ("iso", "2020-09-13 14:26:40+02:00"), ("%d.%m.%Y %H:%M:%S", "13.09.2020 12:26:40"),
+        ("iso", "2020-09-13T12:26:40Z"), ("iso", "2020-09-13 14:26:40+02:00"),
+        ("%d.%m.%Y %H:%M:%S", "13.09.2020 12:26:40"),
     ],
 )  # fmt: skip
 def test_a_time_has_the_unit_that_the_mapping_says(tmp_path: Path, unit: str, text: str) -> None:
@@ -339,8 +344,8 @@ def test_files_that_do_not_fit_the_mapping_are_refused(tmp_path: Path) -> None:
         read(wrote(tmp_path, log_csv="who,at\n"), EVENTS)
     with pytest.raises(Invalid, match=r"names the column 'who' twice; give each column a name of its own"):
         read(wrote(tmp_path, log_csv="who,who,what,at\n"), EVENTS)
+    (tmp_path / "log.csv").write_bytes(b"\xff,b\n")
     with pytest.raises(Invalid, match=r"log\.csv:1: the header holds byte 0xff, which is not utf-8; say the right"):
-        (tmp_path / "log.csv").write_bytes(b"\xff,b\n")
         read(tmp_path, EVENTS)
     (tmp_path / "log.bin").write_bytes(b"")
     with pytest.raises(Invalid, match=r"does not say what it is; say format"):
@@ -388,3 +393,71 @@ def test_an_event_of_tomorrow_is_let_in_and_one_of_next_week_is_not(tmp_path: Pa
     now_s = CLOCK.now_ms() // 1_000
     wrote(tmp_path, log_csv=f"who,what,at\na,1,{now_s + 3_600}\na,1,{now_s + 7 * DAY_MS // 1_000}\n")
     assert [type(one) for one in read(tmp_path, EVENTS)] == [Event, BadLine]
+
+
+def test_the_shipped_mapping_of_movielens_gives_what_its_importer_gives(new: Path) -> None:
+    theirs = list(detect(new, CLOCK).read())
+    ours = list(mapped(new, named("ml-latest"), CLOCK).read())
+    for kind in (ItemChange, Event):
+        assert len(only(ours, kind)) == len(only(theirs, kind)) > 1
+    for a, b in zip(only(theirs, ItemChange), only(ours, ItemChange), strict=True):
+        assert (a.item_id, a.title, a.categories, a.published_ms) == (
+            b.item_id,
+            b.title,
+            b.categories or (),
+            b.published_ms,
+        )
+    assert only(ours, ItemChange)[0].tags == ("french film", "dark")
+    for a, b in zip(only(theirs, Event), only(ours, Event), strict=True):
+        assert (a.user_id, a.item_id, a.at_ms, a.value) == (b.user_id, b.item_id, b.at_ms, max(b.value, 1.0))
+
+
+def test_movielens_latest_small_comes_in_by_its_mapping(real_data: Callable[[str], Path], log: SqliteLog) -> None:
+    report = run(mapped(real_data("ml-latest-small"), named("ml-latest"), CLOCK), log, lambda *_: None)
+    assert (report.events, report.users, report.items) == (100_004, 671, 9_125)
+    assert (report.stored, report.rejected, report.orphans, report.skipped) == (109_129, 0, 0, 0)
+
+
+def test_an_hour_of_trivago_comes_in_by_its_mapping(
+    real_data: Callable[[str], Path], tmp_path: Path, log: SqliteLog
+) -> None:
+    (source,) = real_data("trivago").glob("*.parquet*")
+    some = pl.read_parquet(source).head(3_000)
+    some.write_parquet(tmp_path / "log.parquet")
+    does, clicks = some["action_type"], some.filter(pl.col("action_type") == "clickout item")
+    shown = int(clicks["impressions"].str.split("|").list.len().sum())
+    left = int((does.is_in(["filter selection", "change of sort order"]) | (some["reference"] == "unknown")).sum())
+    things = list(mapped(tmp_path, named("trivago"), CLOCK).read())
+    assert not only(things, BadLine)
+    acts = Counter(one.action for one in only(things, Event))
+    assert acts[Action.IMPRESSION] == shown
+    assert acts[Action.CLICK] == len(clicks)
+    assert acts[Action.SEARCH] == int(does.is_in(["search for poi", "search for destination"]).sum())
+    assert acts.total() == shown + len(some) - left
+    placed = [one.position for one in only(things, Event) if one.action is Action.CLICK]
+    assert sum(place >= 0 for place in placed) > 0.99 * len(placed)
+    report = run(mapped(tmp_path, named("trivago"), CLOCK), log, lambda *_: None)
+    assert (report.repeats, report.rejected, report.orphans) == (0, 0, 0)
+
+
+def test_the_worked_example_of_the_documents_works(tmp_path: Path) -> None:
+    parts = re.findall(r"```\w*\n(.*?)```", (ROOT / "docs" / "data.md").read_text(encoding="utf-8"), re.DOTALL)
+    orders, catalog, toml = parts[1:4]
+    (tmp_path / "orders-2024.csv").write_text(orders)
+    (tmp_path / "catalog.jsonl").write_text(catalog)
+    item, view, buy, left = read(tmp_path, toml)
+    assert item == ItemChange(
+        item_id="B-204", op="put", title="Kettle (2023)", categories=("Kitchen", "Tea"), brand="Ono", price=39.9,
+        published_ms=1_672_531_200_000,
+    )  # fmt: skip
+    assert isinstance(view, Event)
+    assert isinstance(buy, Event)
+    assert (view.action, view.value, buy.action, buy.value) == (Action.VIEW, None, Action.PURCHASE, 39.9)
+    assert isinstance(left, Skipped)
+
+
+def test_every_key_of_a_mapping_stands_in_the_documents() -> None:
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    fields = {name for table in FIELDS.values() for name in table} - {"received_ms"}
+    for key in (*Options.__struct_fields__, *Where.__struct_fields__, *fields, *shipped()):
+        assert f"`{key}`" in text or f"`{key} =" in text or f"{key} = " in text, f"write about {key} in docs/data.md"

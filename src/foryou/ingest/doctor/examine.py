@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.catalog import Item
 from foryou.domain.errors import Refused
 from foryou.domain.event import columns, hash64
+from foryou.domain.item import Item
 from foryou.domain.log import Entry, Position, Stream
 from foryou.domain.ports import EventLog, ItemStore, TimeSource
 from foryou.ingest.codec import event_of

@@ -22,7 +22,7 @@ HEADERS = {
 }
 OPTIONAL_HEADERS = {"tags.csv": ["userId", "movieId", "tag", "timestamp"]}
 NO_GENRES = "(no genres listed)"
-MAX_TAGS = 100  # per item, the most used ones
+MAX_TAGS = 64  # per item, the most used ones
 _ITEM = ("item_id", "title", "genres")
 _TAG = ("user_id", "item_id", "tag", "timestamp")
 _YEAR = re.compile(r"\((1[89]\d\d|20\d\d)(?:[-–](?:\d{4})?)?\)", re.ASCII)
@@ -84,7 +84,7 @@ class MovieLensLatest:
             return ItemChange(
                 item_id=item_id, op="put", title=title, text=", ".join([title, *found]),
                 categories=tuple(dict.fromkeys(genres)),
-                attributes={"tags": ", ".join(found)} if found else UNSET,
+                tags=tuple(found) if found else UNSET,
                 published_ms=published(datetime(year, 1, 1, tzinfo=UTC)) if year else UNSET,
             )  # fmt: skip
 

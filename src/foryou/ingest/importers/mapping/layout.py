@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import Invalid
 from foryou.domain.event import ABOUT_ITEMS, Action, Event
+from foryou.domain.item import ItemChange
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import UserChange
 from foryou.ingest.codec import content_id
@@ -21,7 +21,7 @@ from foryou.ingest.collector import check
 from foryou.ingest.importers.layout import Line, Skipped
 from foryou.ingest.importers.mapping.files import rows
 from foryou.ingest.importers.mapping.schema import FIELDS, INDEX, SKIP, Kind, Mapping, Options, TableMap, Where
-from foryou.ingest.importers.mapping.values import ENTRIES, TAGS, Reader, Record, as_list, plain, reader
+from foryou.ingest.importers.mapping.values import ENTRIES, Reader, Record, as_list, plain, reader
 from foryou.ingest.importers.ratings import EARLIEST_MS, UNIT
 from foryou.ingest.importers.table import BadLine, shown
 
@@ -116,8 +116,7 @@ class _Held:
     def whole(self) -> Change:
         """Give the change with the words of its lists, those said most often first."""
         said = {
-            name: tuple(word for word, _ in count.most_common(TAGS if name == "tags" else ENTRIES))
-            for name, count in (self.counts or {}).items()
+            name: tuple(word for word, _ in count.most_common(ENTRIES)) for name, count in (self.counts or {}).items()
         }
         return msgspec.structs.replace(self.change, **said) if said else self.change
 

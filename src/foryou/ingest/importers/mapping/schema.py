@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.event import Event
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 
 STRUCTS: dict[str, type[Event | ItemChange | UserChange]] = {"items": ItemChange, "users": UserChange, "events": Event}

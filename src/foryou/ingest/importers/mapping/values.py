@@ -20,8 +20,7 @@ USUAL_CHARS = 128
 BOUNDS = {"price": (0.0, 1e9), "age": (0.0, 150.0)}
 ATTRIBUTE_CHARS = 1_000
 ENTRIES = 64
-TAGS = 100
-DIMENSIONS = 4_096
+DIMENSIONS = 2_048
 LARGEST = 1e15
 LARGEST_NUMBER = 1e19
 REMEMBERED = 20_000  # texts per column
@@ -232,9 +231,8 @@ def _list(name: str, column: str, value: Any, where: Where, null: frozenset[str]
     for one in as_list(value, where.separator):
         if not is_null(one, null) and (text := _text(name, column, one, where)):
             found[text] = None
-    limit = TAGS if name == "tags" else ENTRIES
-    if len(found) > limit:
-        raise Invalid(column, f"has {len(found):,} entries, more than {limit}", "keep the most telling ones")
+    if len(found) > ENTRIES:
+        raise Invalid(column, f"has {len(found):,} entries, more than {ENTRIES}", "keep the most telling ones")
     return tuple(found)
 
 
