@@ -6,17 +6,26 @@ from pathlib import Path
 
 import pytest
 
+import tries  # noqa: F401 — registers the profiles of Hypothesis before any test is read
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=7, help="how many processes the crash drill kills")
+    parser.addoption("--cases", type=int, default=300, help="how many requests are made from the OpenAPI document")
 
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """Give how many processes to kill; `make soak` says 30."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest) -> int:
+    """Give how many requests to make from the OpenAPI document; `make soak` says 5,000."""
+    return int(request.config.getoption("--cases"))
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import oracles
 from foryou import kernels
+from tries import tries
 
-SOME = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+SOME = tries(150)
 SCORES = [-1.5, 0.0, 0.25, 0.25, 1.0, 3.0, np.nan, np.inf, -np.inf]
 
 

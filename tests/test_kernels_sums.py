@@ -5,14 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import oracles
 from foryou import kernels
+from tries import tries
 
-SOME = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+SOME = tries(60)
 UNOBSERVED, REGULARISATION = 0.2, 3.0
 FOLD = kernels.MAX_FOLD
 OF_QUERIES = ("history", "weight", "confidence", "preference", "user", "item", "own")

@@ -4,11 +4,12 @@ import json
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from shop import Shop
 
 from foryou.api import schema
+from tries import tries
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(-(10**40), 10**40), st.floats(), st.text(max_size=200),
@@ -22,7 +23,7 @@ def almost(struct: type) -> st.SearchStrategy[object]:
     return st.fixed_dictionaries({}, optional=dict.fromkeys(struct.__struct_fields__, anything))  # type: ignore[attr-defined]
 
 
-quick = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quick = tries(60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def fares_well(shop: Shop, path: str, said: object) -> None:

@@ -3,9 +3,13 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 from shop import Shop
+
+from foryou.api.rest.examples import EXAMPLES, examples_of
+from foryou.api.rest.openapi import operation_of
 
 ROUTES = {
     "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
@@ -44,16 +48,54 @@ def test_the_document_lists_every_route(standing: Shop, document: dict[str, Any]
 
 def test_the_document_has_the_structure_of_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
-    assert set(document["info"]) == {"title", "version", "license"}
+    assert set(document["info"]) == {"title", "version", "description", "license"}
     said = operations(document)
     names = [one["operationId"] for one in said.values()]
     assert len(set(names)) == len(names)
     for name, one in said.items():
         assert one["summary"].endswith(".")
-        assert {"400", "503", "default"} < set(one["responses"])
+        assert len(one["tags"]) == 1
+        assert "default" in one["responses"]
+        asks = "parameters" in one or "requestBody" in one
+        assert ({"400", "503"} <= set(one["responses"])) == asks
+        assert ("413" in one["responses"]) == ("requestBody" in one)
         in_path = [parameter["name"] for parameter in one.get("parameters", []) if parameter["in"] == "path"]
         assert in_path == re.findall(r"{(\w+)}", name)
         assert ("requestBody" in one) == name.startswith(("POST", "PUT", "PATCH"))
+
+
+def test_every_error_of_the_document_is_a_problem_and_says_when_to_come_again(document: dict[str, Any]) -> None:
+    for one in operations(document).values():
+        for status, answer in one["responses"].items():
+            assert "X-Request-Id" in answer["headers"]
+            assert ("Retry-After" in answer["headers"]) == (status == "503")
+            if not status.startswith("2"):
+                assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_every_struct_that_a_route_takes_or_gives_has_a_filled_in_example(standing: Shop) -> None:
+    said = [operation_of(one) for route in standing.app.routes for one in getattr(route, "route_handlers", ())
+            if "operation" in one.opt]  # fmt: skip
+    kinds = {kind for one in said for kind in (one.takes, one.gives) if kind is not None and not isinstance(kind, str)}
+    assert len(kinds) > 10
+    for kind in kinds:
+        found = [one["value"] for one in examples_of(kind).values()]
+        assert found, f"{kind} has no example in api/rest/examples.py"
+        for value in found:
+            msgspec.convert(value, kind)
+    answers = {one.gives for one in said} & set(EXAMPLES)
+    assert {kind for kind in answers if set(EXAMPLES[kind]) != set(kind.__struct_fields__)} == set()
+
+
+def test_the_examples_of_the_document_are_answered(shop: Shop, document: dict[str, Any]) -> None:
+    for name, one in operations(document).items():
+        method, path = name.split(" ")
+        for media in one.get("requestBody", {}).get("content", {}).values():
+            for example in media["examples"].values():
+                path = re.sub(r"{\w+}", "example" if method == "PUT" else "cup", path)
+                answer = shop.client.request(method, path, json=example["value"])
+                assert answer.status_code in (200, 202), f"{name}: {answer.text}"
+                assert answer.json().get("rejected", []) == []
 
 
 def test_every_reference_of_the_document_leads_somewhere(document: dict[str, Any]) -> None:

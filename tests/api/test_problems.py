@@ -56,9 +56,9 @@ def test_a_path_that_is_no_route_is_a_problem(standing: Shop) -> None:
 
 def test_a_method_that_a_route_does_not_have_is_a_problem_that_names_those_it_has(standing: Shop) -> None:
     answer = standing.client.delete("/v1/events")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
     assert answer.json() == problem(
-        405, "Method Not Allowed", "method_not_allowed", "DELETE is not possible on /v1/events; use POST, OPTIONS"
+        405, "Method Not Allowed", "method_not_allowed", "DELETE is not possible on /v1/events; use OPTIONS, POST"
     )
     assert standing.client.request("BREW", "/healthz").status_code == 405
 
@@ -66,6 +66,8 @@ def test_a_method_that_a_route_does_not_have_is_a_problem_that_names_those_it_ha
 def test_options_tells_the_methods(standing: Shop) -> None:
     answer = standing.client.options("/v1/trending")
     assert (answer.status_code, answer.headers["allow"]) == (204, "GET, OPTIONS")
+    answer = standing.client.options("/v1/items/cup")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "DELETE, GET, OPTIONS, PATCH, PUT")
 
 
 def test_a_host_header_that_is_no_host_is_a_problem(standing: Shop) -> None:

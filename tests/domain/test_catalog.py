@@ -6,15 +6,16 @@ from random import Random
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from foryou.domain import catalog as catalogs
 from foryou.domain.catalog import EMPTY, Arena, Catalog, build
 from foryou.domain.event import hash64, hashes
 from foryou.domain.item import Item, ItemChange, changed
+from tries import tries
 
-SOME = settings(derandomize=True, deadline=None, max_examples=100, database=None)
+SOME = tries(100)
 ITEMS = [
     Item(item_id="a", title="Äpfel", categories=("fruit", "red"), price=2.5, published_ms=10, expires_ms=20),
     Item(item_id="b", categories=("tools",), status="sold out"),

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from foryou.domain.clock import HOUR_MS
@@ -16,8 +16,9 @@ from foryou.domain.log import PARTITIONS, partition_of
 from foryou.domain.records import HISTORY, NOBODY, SEEN, VIEWS, UserChange, UserRecord, pack, unpack
 from foryou.features import fold as module
 from foryou.features.fold import fold, fold_exposures, fold_profiles
+from tries import tries
 
-MANY = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+MANY = tries(150)
 USERS = ("ann", "bob", "cem", "dora", "eva")
 ITEMS = ("", "a", "b", "c", "d", "e", "f")
 AT_MS = 1_700_000_000_000

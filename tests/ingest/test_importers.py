@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -17,6 +17,7 @@ from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.ingest.importers import BadLine, detect
 from foryou.ingest.importers.table import split_csv
+from tries import tries
 
 NOW_MS = 1_700_000_000_000
 CLOCK = ManualClock(NOW_MS)
@@ -259,7 +260,7 @@ def test_the_same_rating_at_another_time_is_another_event(old: Path) -> None:
         max_size=8,
     ).map(b"\n".join)
 )  # fmt: skip
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_bytes_lie_in_u_data_every_line_is_an_event_or_a_bad_line(old: Path, content: bytes) -> None:
     (old / "u.data").write_bytes(content)
     things = [thing for thing in detect(old, CLOCK).read() if not isinstance(thing, ItemChange | UserChange)]
@@ -268,7 +269,7 @@ def test_whatever_bytes_lie_in_u_data_every_line_is_an_event_or_a_bad_line(old: 
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_csv_fields_are_split_as_the_standard_library_joins_them(fields: list[str]) -> None:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)

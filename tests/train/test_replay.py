@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tables import START_MS, table
 
@@ -16,8 +16,9 @@ from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import replay
 from foryou.train.dataset import Interactions
 from foryou.train.replay import Page, Rehearsal, by_page, pages, ranks, replay_pipeline, together, window
+from tries import tries
 
-SOME = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+SOME = tries(60)
 
 
 def random_log(seed: int, events: int = 60, users: int = 5, items: int = 9) -> Interactions:

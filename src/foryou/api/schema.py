@@ -12,7 +12,20 @@ from foryou.domain.lists import MAX_ITEMS, MAX_QUOTA, Kind
 MAX_RESULTS = 500
 MAX_EVENTS = 1_000
 LATEST_MS = 4_102_444_800_000  # the year 2100: a time beyond it is not in ms
-Id = Annotated[str, Meta(min_length=1, max_length=128, description="1 to 128 bytes")]
+_PRINTABLE = {"pattern": "^[^\\x00-\\x1f\\x7f]*$"}  # said in the document; `collector.check_id` sees to it
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        description="1 to 128 bytes of UTF-8 without control characters",
+        extra_json_schema=_PRINTABLE,
+    ),
+]
+MaybeId = Annotated[str, Meta(max_length=128, description="an id, or empty = none", extra_json_schema=_PRINTABLE)]
+# The ids of an event are judged one by one, so that one bad event does not spoil the others: bounds are said, not kept.
+EventId = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 128} | _PRINTABLE)]
+MaybeEventId = Annotated[str, Meta(extra_json_schema={"maxLength": 128} | _PRINTABLE)]
 Attributes = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=1_000)]], Meta(max_length=64)
 ]
@@ -36,12 +49,12 @@ class Context(Wire):
 class Ask(Wire):
     """What is wanted."""
 
-    user_id: Annotated[str, Meta(max_length=128, description="empty = anonymous")] = ""
-    anonymous_id: Annotated[str, Meta(max_length=128)] = ""
-    session_id: Annotated[str, Meta(max_length=128)] = ""
+    user_id: Annotated[MaybeId, Meta(description="empty = anonymous")] = ""
+    anonymous_id: MaybeId = ""
+    session_id: MaybeId = ""
     context: Context = msgspec.field(default_factory=Context)
     num_results: Count | None = None
-    item_id: Annotated[str, Meta(max_length=128, description="the item of an item page")] = ""
+    item_id: Annotated[MaybeId, Meta(description="the item of an item page")] = ""
     exclude_item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
     filter: Annotated[
         str, Meta(max_length=MAX_CHARS, description='what may be shown, such as price < 20 and not tag = "violence"')
@@ -119,19 +132,40 @@ class WhyAsk(Wire):
 class EventIn(Wire):
     """One action of a user."""
 
-    user_id: str
+    user_id: EventId
     action: Action
-    item_id: str = ""
-    event_id: Annotated[str, Meta(description="made by the client, so that a retry is known; else made here")] = ""
-    at_ms: Annotated[int, Meta(le=LATEST_MS, description="when it happened, ms since 1970 UTC; 0 = now")] = 0
+    item_id: Annotated[MaybeEventId, Meta(description="needed by every action but search, alias and forget")] = ""
+    event_id: Annotated[
+        MaybeEventId, Meta(description="made by the client, so that a retry is known; else made here")
+    ] = ""
+    at_ms: Annotated[
+        int,
+        Meta(
+            le=LATEST_MS,
+            description="when it happened, ms since 1970 UTC; 0 = now",
+            extra_json_schema={"minimum": 0},
+        ),
+    ] = 0
     value: Annotated[float, Meta(description="rating (0.5..5), seconds of dwell, or amount")] | None = None
     unit: Annotated[str, Meta(max_length=16)] = ""
-    quantity: int = 1
-    query: str = ""
-    session_id: str = ""
-    recommendation_id: str = ""
+    quantity: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1_000_000})] = 1
+    query: Annotated[
+        str,
+        Meta(
+            description="what was searched for; for alias the id of the other user",
+            extra_json_schema={"maxLength": 256},
+        ),
+    ] = ""
+    session_id: MaybeEventId = ""
+    recommendation_id: MaybeEventId = ""
     position: Annotated[int, Meta(ge=-1, le=1_000_000, description="place in the list, from 0; -1 = unknown")] = -1
-    context: dict[str, str] = {}
+    context: Annotated[
+        dict[str, str],
+        Meta(
+            description="16 pairs at most; a name and its value have 256 characters together at most",
+            extra_json_schema={"maxProperties": 16},
+        ),
+    ] = {}
 
 
 class WireRejection(msgspec.Struct):

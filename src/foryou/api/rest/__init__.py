@@ -4,19 +4,32 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from litestar import Litestar
+from litestar import Litestar, route
 from litestar.datastructures import State
+from litestar.enums import HttpMethod
+from litestar.types import ASGIApp
 
 from foryou.api.rest import events, items, lists, pages, recommendations, users
 from foryou.api.rest.door import Door
 from foryou.api.rest.openapi import document
 from foryou.api.rest.problems import translate
+from foryou.api.rest.reading import Request
+from foryou.api.rest.writing import Reply
 from foryou.api.service import Service
 from foryou.observe.metrics import Metrics
 
 __all__ = ["app"]
 
 ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *users.ROUTES, *pages.ROUTES)
+PATHS = sorted({path for one in ROUTES for path in one.paths})
+
+
+@route(PATHS, http_method=HttpMethod.OPTIONS)
+async def options(request: Request) -> ASGIApp:
+    """Say which methods a path has."""  # Litestar's own answer knows only those of the first route with this path
+    here = [one for one in request.app.routes if one.path_format == request.scope["path_template"]]
+    methods = sorted({method for one in here for method in getattr(one, "methods", ())})
+    return Reply(b"", (b"allow", ", ".join(methods).encode()), status=204)
 
 
 def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Callable[[], bytes]) -> Litestar:
@@ -29,7 +42,7 @@ def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Calla
         await asyncio.to_thread(service.close)
 
     litestar = Litestar(
-        ROUTES,
+        (options, *ROUTES),  # options first: it would find the place taken
         lifespan=[serving],
         state=State({"exposition": exposition}),
         exception_handlers={Exception: translate},

@@ -20,7 +20,7 @@ async def put_item(request: Request) -> ASGIApp:
     return await _changed(request, "put", decoded(_item, await body_of(request)))
 
 
-@patch(PATH, opt=operation(schema.Written, takes=schema.ItemIn))
+@patch(PATH, opt=operation(schema.Written, takes=schema.ItemIn, errors=(400, 404, 503)))
 async def patch_item(request: Request) -> ASGIApp:
     """Change the fields of an item that are sent."""
     return await _changed(request, "patch", decoded(_item, await body_of(request)))
@@ -32,7 +32,7 @@ async def delete_item(request: Request) -> ASGIApp:
     return await _changed(request, "delete", None)
 
 
-@get(PATH, opt=operation(Item))
+@get(PATH, opt=operation(Item, errors=(400, 404, 503)))
 async def item(request: Request) -> ASGIApp:
     """Show an item."""
     query_of(request)

@@ -10,19 +10,32 @@ from litestar.routes import BaseRoute, HTTPRoute
 
 import foryou
 from foryou.api import schema
+from foryou.api.rest.examples import examples_of
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{name}"
 TITLE = "foryou"
+ABOUT = (
+    "Actions come in, recommendations go out. Every error is a Problem (RFC 9457). An id in a path is percent-encoded; "
+    "a slash in it is written %2F. Whole numbers are written without a fraction: 57, not 57.0."
+)
 PROBLEMS = {
-    "400": "What was sent is wrong; `errors` names the fields",
-    "503": "Not possible now; try again after `Retry-After` seconds",
-    "default": "Any other error",
+    400: "What was sent is wrong; `errors` names the fields",
+    404: "Nothing is known under this id",
+    413: "The body is too large; `detail` has the limit",
+    503: "Not possible now; try again after `Retry-After` seconds",
 }
+_NAMED: Json = {"X-Request-Id": {"description": "the client's, or one made here", "schema": {"type": "string"}}}
+_LATER: Json = {"Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}}
+_ID = msgspec.json.schema(schema.Id)
 # Query parameters that are not fields of `Ask`, but stand for a part of one.
 _SHORT: dict[str, Json] = {
     "context": {"type": "string", "default": "home", "description": "the placement: home, item, …"},
-    "exclude": {"type": "string", "description": "ids of items not to show, separated by commas"},
+    "exclude": {
+        "type": "string",
+        "pattern": _ID["pattern"],
+        "description": "ids of items not to show, separated by commas",
+    },
 }
 
 
@@ -34,11 +47,12 @@ class Operation:
     takes: Any = None
     query: tuple[str, ...] = ()
     status: int = 200
+    errors: tuple[int, ...] = (400, 503)  # beside 413 where there is a body; each is described in PROBLEMS
 
 
-def operation(gives: Any, takes: Any = None, query: tuple[str, ...] = (), status: int = 200) -> dict[str, Operation]:
-    """Give the `opt` of a route that says so."""
-    return {"operation": Operation(gives, takes, query, status)}
+def operation(gives: Any, **more: Any) -> dict[str, Operation]:
+    """Give the `opt` of a route that says so; `more` are the other fields of an Operation."""
+    return {"operation": Operation(gives, **more)}
 
 
 def operation_of(route: BaseRouteHandler) -> Operation:
@@ -64,14 +78,19 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         paths.setdefault(path, {})[method.lower()] = {
             "summary": (handler.fn.__doc__ or "").strip(),
             "operationId": f"{handler.handler_name}{'_alias' if path == '/recommendations' else ''}",
+            "tags": [handler.fn.__module__.rsplit(".", 1)[1]],
             **_described(route, operation_of(handler), refs, parameters),
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": foryou.__version__, "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": TITLE, "version": foryou.__version__, "description": ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": components},
-    }
+    }  # fmt: skip
 
 
 def _structs(said: Operation) -> Iterable[Any]:
@@ -89,21 +108,31 @@ def _parameters(ask: Json) -> dict[str, Json]:
 
 def _described(route: HTTPRoute, said: Operation, refs: dict[Any, Json], parameters: dict[str, Json]) -> Json:
     """Give parameters, body and answers of an operation."""
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 128}}
-        for name in route.path_parameters
-    ]
+    in_path = [{"name": name, "in": "path", "required": True, "schema": _ID} for name in route.path_parameters]
     in_query = [{"name": name, "in": "query", "schema": parameters[name]} for name in said.query]
-    content = {said.gives: {}} if isinstance(said.gives, str) else {"application/json": {"schema": refs[said.gives]}}
-    problem = {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}}
+    errors = sorted({*said.errors, *([413] if said.takes else [])})
     found: Json = {
         "responses": {
-            str(said.status): {"description": "Done", "content": content},
-            **{status: {"description": text, "content": problem} for status, text in PROBLEMS.items()},
+            str(said.status): {"description": "Done", "headers": _NAMED, "content": _content(said.gives, refs)},
+            **{str(status): _problem(PROBLEMS[status], _LATER if status == 503 else {}) for status in errors},
+            "default": _problem("Any other error"),
         }
     }
     if in_path or in_query:
         found["parameters"] = in_path + in_query
     if said.takes is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[said.takes]}}}
+        found["requestBody"] = {"required": True, "content": _content(said.takes, refs)}
     return found
+
+
+def _content(kind: Any, refs: dict[Any, Json]) -> Json:
+    """Give what a body holds: a media type alone, or JSON with its schema and examples."""
+    if isinstance(kind, str):
+        return {kind: {}}
+    examples = examples_of(kind)
+    return {"application/json": {"schema": refs[kind], **({"examples": examples} if examples else {})}}
+
+
+def _problem(text: str, headers: Json | None = None) -> Json:
+    problem = {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}}
+    return {"description": text, "headers": _NAMED | (headers or {}), "content": problem}

@@ -31,31 +31,31 @@ curl localhost:8000/v1/explain -d '{"user_id": "123", "item_id": "42"}'</pre>"""
 )
 
 
-@get("/", opt=operation(HTML))
+@get("/", opt=operation(HTML, errors=()))
 async def first_page() -> ASGIApp:
     """Say what this is."""
     return Reply(FIRST_PAGE.encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
 
 
-@get("/docs", opt=operation(HTML))
+@get("/docs", opt=operation(HTML, errors=()))
 async def docs_page(request: Request) -> ASGIApp:
     """Show the API in a browser."""
     return Reply(docs(request.app.state.document).encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
 
 
-@get("/openapi.json", opt=operation(JSON))
+@get("/openapi.json", opt=operation(JSON, errors=()))
 async def openapi(request: Request) -> ASGIApp:
     """Give the OpenAPI document."""
     return Reply(msgspec.json.encode(request.app.state.document), FRESH)
 
 
-@get("/healthz", opt=operation(TEXT))
+@get("/healthz", opt=operation(TEXT, errors=()))
 async def healthy() -> ASGIApp:
     """Say that the process is up."""
     return Reply(b"ok\n", FRESH, media_type=TEXT)
 
 
-@get("/readyz", opt=operation(TEXT))
+@get("/readyz", opt=operation(TEXT, errors=(503,)))
 async def ready(request: Request) -> ASGIApp:
     """Say that recommendations can be given; 503 until then."""
     if not service_of(request).ready():
@@ -63,7 +63,7 @@ async def ready(request: Request) -> ASGIApp:
     return Reply(b"ready\n", FRESH, media_type=TEXT)
 
 
-@get("/metrics", opt=operation(METERS))
+@get("/metrics", opt=operation(METERS, errors=()))
 async def meters(request: Request) -> ASGIApp:
     """Give the meters of all processes in Prometheus text format."""
     return Reply(await asyncio.to_thread(request.app.state.exposition), FRESH, media_type=METERS)

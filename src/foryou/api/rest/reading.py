@@ -108,9 +108,13 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
 def converted(said: Mapping[str, Any], kind: type[T]) -> T:
     """Give what query parameters say as a wire struct: the same checks as for a body. Raises Invalid."""
     try:
-        return msgspec.convert(said, kind, strict=False)
+        found = msgspec.convert(said, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _wrong(error, said, kind) from None
+    for name in said:
+        if getattr(found, name) is None:  # the word null
+            raise Invalid(name, "null says nothing", "leave it out")
+    return found
 
 
 def _wrong(error: msgspec.ValidationError, said: Any, kind: Any) -> Invalid:

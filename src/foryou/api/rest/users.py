@@ -25,7 +25,7 @@ async def patch_user(request: Request) -> ASGIApp:
     return await _changed(request, "patch")
 
 
-@get(PATH, opt=operation(schema.UserOut))
+@get(PATH, opt=operation(schema.UserOut, errors=(400, 404, 503)))
 async def user(request: Request) -> ASGIApp:
     """Show what is remembered of a user."""
     query_of(request)

@@ -1,0 +1,72 @@
+"""What does each struct of the API look like when it is filled in? One example each, shown in the OpenAPI document."""
+
+from typing import Any, get_args
+
+from foryou.api import schema
+from foryou.domain.catalog import Item
+
+Json = dict[str, Any]
+_NAME = "c0ffee00c0ffee00c0ffee00c0ffee00"
+_REASON: Json = {"code": "item_to_item", "text": "Because you bought Dune", "because": ["dune"]}
+_SHOWN: Json = {
+    "item_id": "arrakis", "rank": 1, "score": 0.93, "source": "item_to_item", "reason": _REASON, "title": "Arrakis",
+    "sponsored": False,
+}  # fmt: skip
+_ITEM: Json = {
+    "title": "Arrakis", "categories": ["Books", "Science fiction"], "attributes": {"language": "en"},
+    "text": "What became of the desert planet.", "price": 12.5, "brand": "Ace", "published_ms": 1_700_000_000_000,
+    "expires_ms": 0, "status": "available",
+}  # fmt: skip
+_PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
+
+EXAMPLES: dict[Any, Json] = {
+    schema.Ask: {
+        "user_id": "ann", "session_id": "s-17", "context": {"placement": "home", "device": "phone"}, "num_results": 20,
+        "exclude_item_ids": ["dune"],
+    },
+    schema.WhyAsk: {"user_id": "ann", "item_id": "arrakis", "num_results": 20},
+    schema.EventIn: {
+        "user_id": "ann", "action": "purchase", "item_id": "dune", "event_id": "order-4711-line-1",
+        "at_ms": 1_700_000_000_000, "value": 12.5, "unit": "EUR", "session_id": "s-17", "recommendation_id": _NAME,
+        "position": 0,
+    },
+    schema.ItemIn: _ITEM,
+    schema.UserIn: _PROFILE,
+    schema.Recommended: {
+        "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
+        "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,
+        "next_cursor": None,
+    },
+    schema.Trending: {
+        "items": [_SHOWN | {
+            "source": "trending", "reason": {"code": "trending", "text": "Trending now", "because": []},
+        }],
+    },
+    schema.Explained: {
+        "user_id": "ann", "item_id": "arrakis", "outcome": "shown", "text": "Shown: rank 1 of 20 by score.",
+        "proposed_by": ["item_to_item"], "dropped_by": "", "score": 0.93, "cutoff": 0.11, "rank": 1,
+        "inputs": {"item_to_item": 0.9, "popularity": 3.0}, "parts": {"item_to_item": 0.9, "popularity": 0.03},
+        "reason": _REASON, "model_version": "20260101-000000-1a2b",
+    },
+    schema.EventsOut: {
+        "accepted": 1, "duplicates": 0, "event_ids": ["order-4711-line-1"],
+        "rejected": [{
+            "index": 1, "code": "invalid_value", "detail": "7.0 is outside 0.5..5 for rating; send a number within",
+            "pointer": "/value",
+        }],
+    },
+    schema.Written: {"item_id": "arrakis", "user_id": "", "visible": True},
+    schema.Erased: {"erasure_id": f"erasure-{_NAME}"},
+    schema.UserOut: {
+        "user_id": "ann", **_PROFILE, "actions": 12, "last_ms": 1_700_000_000_000, "recent_item_ids": ["dune"],
+    },
+    Item: {"item_id": "arrakis", **_ITEM},
+}  # fmt: skip
+
+
+def examples_of(kind: Any) -> dict[str, Json]:
+    """Give the examples of what an operation takes or gives: that of a struct, and of an array of them where it may."""
+    if kind in EXAMPLES:
+        return {"one": {"value": EXAMPLES[kind]}}
+    found = [EXAMPLES[one] for one in get_args(kind) if one in EXAMPLES]
+    return {"one": {"value": found[0]}, "several": {"value": found}} if found else {}
