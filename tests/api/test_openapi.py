@@ -29,7 +29,7 @@ UNSAYABLE = re.compile(
     r"is \d+ bytes, limit 128|"  # bytes, where JSON counts characters
     r"expected `int( \| null)?`, got `float`|"  # 57.0 is an integer to JSON Schema
     r"placement .* is not configured|"  # placements are a matter of the configuration
-    r"is outside [\d.,e+]+\.\.[\d.,e+]+ for (rating|dwell|purchase)|a (rating|dwell) without a value|"
+    r"is outside [\d.e+]+\.\.[\d.e+]+ for (rating|dwell|purchase)|a (rating|dwell) without a value|"
     r"a search without text|cannot become|limit 16 keys of 256 characters|"  # what an action needs
     r"is empty; send an id"  # an item that the action is about
 )

@@ -1,5 +1,7 @@
 """Does every noun come back from the log as it went in, and do special actions reach everybody concerned?"""
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -121,6 +123,24 @@ def test_a_damaged_record_is_refused(back: type, what: str, body: bytes) -> None
         Refused, match=f"A record of {len(body)} bytes cannot be read as {what} .*restore the log from a copy"
     ):
         back(body)
+
+
+@given(
+    body=st.binary(max_size=80)
+    | st.tuples(events, st.integers(0), st.integers(0, 255)).map(lambda drawn: flipped(*drawn))
+    | st.sampled_from([b"\x94\xa1\xff\xa1a\xa4view\x05", b"\x81\xa1x" + b"\x91" * 100_000])
+)
+def test_whatever_bytes_lie_in_a_record_it_is_read_or_refused(body: bytes) -> None:
+    for back in (event_of, item_of, user_of):
+        with contextlib.suppress(Refused):
+            back(body)
+
+
+def flipped(event: Event, place: int, byte: int) -> bytes:
+    """Give the record of an event with one byte changed."""
+    body = bytearray(event_record(event).body)
+    body[place % len(body)] = byte
+    return bytes(body)
 
 
 def test_records_of_older_and_newer_releases_can_be_read() -> None:

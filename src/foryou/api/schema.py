@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from foryou.domain.event import Action
 from foryou.domain.expression import MAX_CHARS
 from foryou.domain.lists import MAX_ITEMS, MAX_QUOTA, Kind
+from foryou.ingest.collector import CONTEXT_KEYS, ID_BYTES, QUERY_CHARS
 
 MAX_RESULTS = 500
 MAX_EVENTS = 1_000
@@ -17,15 +18,15 @@ Id = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=128,
+        max_length=ID_BYTES,
         description="1 to 128 bytes of UTF-8 without control characters",
         extra_json_schema=_PRINTABLE,
     ),
 ]
-MaybeId = Annotated[str, Meta(max_length=128, description="an id, or empty = none", extra_json_schema=_PRINTABLE)]
+MaybeId = Annotated[str, Meta(max_length=ID_BYTES, description="an id, or empty = none", extra_json_schema=_PRINTABLE)]
 # The ids of an event are judged one by one, so that one bad event does not spoil the others: bounds are said, not kept.
-EventId = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 128} | _PRINTABLE)]
-MaybeEventId = Annotated[str, Meta(extra_json_schema={"maxLength": 128} | _PRINTABLE)]
+EventId = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": ID_BYTES} | _PRINTABLE)]
+MaybeEventId = Annotated[str, Meta(extra_json_schema={"maxLength": ID_BYTES} | _PRINTABLE)]
 Attributes = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=1_000)]], Meta(max_length=64)
 ]
@@ -146,14 +147,23 @@ class EventIn(Wire):
             extra_json_schema={"minimum": 0},
         ),
     ] = 0
-    value: Annotated[float, Meta(description="rating (0.5..5), seconds of dwell, or amount")] | None = None
+    value: (
+        Annotated[
+            float,
+            Meta(
+                description="rating (0.5 to 5), seconds of dwell (0 to 86,400), or amount (purchase: 0 or more)",
+                extra_json_schema={"minimum": -1e9, "maximum": 1e9},
+            ),
+        ]
+        | None
+    ) = None
     unit: Annotated[str, Meta(max_length=16)] = ""
     quantity: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1_000_000})] = 1
     query: Annotated[
         str,
         Meta(
             description="what was searched for; for alias the id of the other user",
-            extra_json_schema={"maxLength": 256},
+            extra_json_schema={"maxLength": QUERY_CHARS},
         ),
     ] = ""
     session_id: MaybeEventId = ""
@@ -163,7 +173,7 @@ class EventIn(Wire):
         dict[str, str],
         Meta(
             description="16 pairs at most; a name and its value have 256 characters together at most",
-            extra_json_schema={"maxProperties": 16},
+            extra_json_schema={"maxProperties": CONTEXT_KEYS},
         ),
     ] = {}
 

@@ -21,7 +21,7 @@ def main() -> None:
     try:
         app()
     except ForyouError as error:
-        show.err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, markup=True)
+        show.err.print(f"[bold red]error:[/] {show.plain(error)}", soft_wrap=True, markup=True)
         sys.exit(1)
     except KeyboardInterrupt:
         show.err.print("stopped")

@@ -96,7 +96,7 @@ def tell_import(result: ImportReport, quiet: bool = False) -> None:
         + (f", {result.skipped:,} rows left out as the mapping says" if result.skipped else ""), quiet,
     )  # fmt: skip
     for bad in result.bad:
-        show.say(escape(f"  {bad.file}:{bad.line} {bad.field}: '{bad.value}' {bad.what}; {bad.mend}"), quiet)
+        show.say(show.plain(f"  {bad.file}:{bad.line} {bad.field}: '{bad.value}' {bad.what}; {bad.mend}"), quiet)
     if result.rejected > len(result.bad):
         show.say(f"  … and {result.rejected - len(result.bad):,} more", quiet)
 
@@ -252,4 +252,5 @@ def _released(release: Any, json: bool) -> None:
     if json:
         show.as_json(release)
     else:
-        show.say(f"release {release.generation}: {next(iter(release.families.values()))[0][0]} ({release.reason})")
+        told = f"release {release.generation}: {next(iter(release.families.values()))[0][0]} ({release.reason})"
+        show.say(show.plain(told))

@@ -18,6 +18,7 @@ from foryou.domain.event import hash64
 from foryou.domain.log import Entry, Stream
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.codec import event_of, exposure_record
+from foryou.ingest.collector import check_id
 from foryou.wiring import past
 from foryou.wiring.home import Home
 
@@ -27,7 +28,13 @@ NumberOption = Annotated[int, typer.Option("--num", "-n", min=1, max=500, help="
 
 
 def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
-    """Ask without a server; remembered as an answer that was shown. Data of the past is asked on its own time."""
+    """Ask without a server; remembered as an answer that was shown. Data of the past is asked on its own time.
+
+    Raises Invalid for an id that no user or item can have.
+    """
+    for field in ("user_id", "anchor", "asked"):
+        if value := wanted.get(field):
+            check_id(field, value)
     live = home.live()
     newest, now = newest_ms(home), home.clock.now_ms()
     if newest and now - newest > OLD_MS:
@@ -56,7 +63,7 @@ def tell_answer(title: str, name: str, answer: Answer, quiet: bool = False) -> N
     ]
     show.table(title, ["", "item", "title", "score", "source", "reason"], rows, quiet)
     degraded = f"; degraded: {', '.join(answer.degraded)}" if answer.degraded else ""
-    show.say(f"bundle {answer.bundle}; recommendation {name}{degraded}", quiet)
+    show.say(show.plain(f"bundle {answer.bundle}; recommendation {name}{degraded}"), quiet)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -135,13 +142,15 @@ def _tell_event(entry: Entry, json: bool) -> None:
         return
     at = datetime.fromtimestamp(event.at_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M:%S")
     value = f" {event.value:g} {event.unit}" if event.value is not None else ""
-    place = f"[dim]{event.event_id} at {entry.partition}/{entry.offset}[/]"
-    show.say(f"{at}  user {event.user_id}  {event.action}{value}  {event.item_id or event.query}  {place}")
+    place = f"[dim]{show.plain(event.event_id)} at {entry.partition}/{entry.offset}[/]"
+    what = show.plain(f"user {event.user_id}  {event.action}{value}  {event.item_id or event.query}")
+    show.say(f"{at}  {what}  {place}")
 
 
 @app.command(rich_help_panel=PANEL)
 def replay(recommendation_id: str, home: HomeOption = None, json: JsonOption = False) -> None:
     """Reproduce an old answer from its exposure with what was known then. Exit status 3 if it comes out different."""
+    check_id("recommendation_id", recommendation_id)
     store = opened(home)
     with show.progress() as report:
         found = past.reproduce(store, recommendation_id, report)
@@ -175,6 +184,7 @@ def replay(recommendation_id: str, home: HomeOption = None, json: JsonOption = F
 @app.command(rich_help_panel=PANEL)
 def trace(event_id: str, home: HomeOption = None, json: JsonOption = False) -> None:
     """Follow one event from accepted to the first answer that knew it, in ms per hop."""
+    check_id("event_id", event_id)
     store = opened(home)
     event, hops = past.follow(store, event_id)
     store.close()
@@ -214,7 +224,11 @@ def config(
         )
         return
     for key, value, usual, means in leaves:
-        changed = "" if value == usual else f"  [bold](default {msgspec.json.encode(usual).decode()})[/]"
-        show.say(f"{key} = {msgspec.json.encode(value).decode()}{changed}")
+        changed = "" if value == usual else f"  [bold](default {_shown_value(usual)})[/]"
+        show.say(f"{show.plain(key)} = {_shown_value(value)}{changed}")
         if explain:
             show.say(f"    [dim]{means}[/]")
+
+
+def _shown_value(value: object) -> str:
+    return show.plain(msgspec.json.encode(value).decode())

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -29,18 +30,27 @@ def plain(text: str) -> None:
 
 
 def say(text: str, quiet: bool = False) -> None:
-    """Print a line for people; with --json it goes to standard error, so that the object stays alone."""
+    """Print a line for people; with --json it goes to standard error, so that the object stays alone.
+
+    What was typed or sent by somebody must be `plain` in it: brackets are markup.
+    """
     (err if quiet else out).print(text)
+
+
+def plain(value: object) -> str:
+    """Give a value as text that a terminal shows as it is: no markup, no control characters, no lone surrogates."""
+    text = str(value).encode("utf-8", "backslashreplace").decode()
+    return escape("".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], quiet: bool = False) -> None:
     """Print a table; numbers stand right."""
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row])
+        drawn.add_row(*[f"{cell:.4f}" if isinstance(cell, float) else plain(cell) for cell in row])
     (err if quiet else out).print(drawn)
 
 

@@ -124,7 +124,7 @@ def _alias_halves(event: Event) -> tuple[Event, Event]:
 def _decoded(decoder: msgspec.msgpack.Decoder[_T], body: bytes, what: str) -> _T:
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(
             f"A record of {len(body)} bytes cannot be read as {what} ({error}); "
             "it is damaged or of another format: restore the log from a copy, or read it with the release that wrote it"
