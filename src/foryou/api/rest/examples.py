@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from foryou.api import schema
-from foryou.domain.catalog import Item
+from foryou.domain.item import Item
 
 Json = dict[str, Any]
 _NAME = "c0ffee00c0ffee00c0ffee00c0ffee00"
@@ -15,7 +15,7 @@ _SHOWN: Json = {
 _ITEM: Json = {
     "title": "Arrakis", "categories": ["Books", "Science fiction"], "attributes": {"language": "en"},
     "text": "What became of the desert planet.", "price": 12.5, "brand": "Ace", "published_ms": 1_700_000_000_000,
-    "expires_ms": 0, "status": "available",
+    "expires_ms": 0, "status": "available", "tags": ["classic"], "embedding": [],
 }  # fmt: skip
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
 
@@ -31,7 +31,7 @@ EXAMPLES: dict[Any, Json] = {
         "position": 0,
     },
     schema.ItemIn: _ITEM,
-    schema.UserIn: _PROFILE,
+    schema.UserIn: _PROFILE | {"interests": ["Books"]},
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,
