@@ -18,7 +18,7 @@ from foryou.features import fold as module
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from tries import tries
 
-MANY = tries(150)
+MANY = tries(75)
 USERS = ("ann", "bob", "cem", "dora", "eva")
 ITEMS = ("", "a", "b", "c", "d", "e", "f")
 AT_MS = 1_700_000_000_000
