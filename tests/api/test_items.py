@@ -82,6 +82,7 @@ def test_an_id_in_a_path_is_percent_encoded(shop: Shop) -> None:
         ({"attributes": {str(n): "" for n in range(65)}}, "/attributes", "expected `object` of length <= 64"),
         ({"published_ms": 10**18}, "/published_ms", "expected `int` <= 4102444800000"),
         ({"title": None}, "/title", "expected `str`, got `null`"),
+        ({"embedding": [0.5, 1e39]}, "/embedding/1", "expected `float` <= 1000000.0, got 1e+39"),  # no float32
         ({"item_id": "other"}, "/item_id", "is not a field; there are title, categories, attributes"),
         ([], "", "expected `object`, got `array`"),
     ],

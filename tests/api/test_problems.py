@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,11 @@ from shop import Shop
 from foryou.api import rest
 from foryou.api.rest.problems import translate
 from foryou.api.service import Service
+from foryou.config import load
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, StalePosition, Unavailable
 from foryou.observe.metrics import Metrics
+from foryou.serve.live import Live
+from foryou.wiring.serving import _keep_fresh
 
 MIB = 1_048_576
 
@@ -235,3 +239,21 @@ def test_the_id_of_a_request_is_echoed_or_made(standing: Shop) -> None:
         assert echoed("/healthz", unfit) not in ("", unfit)
     first, second = (standing.client.get("/healthz").headers["x-request-id"] for _ in range(2))
     assert first != second
+
+
+def test_a_look_that_breaks_is_counted_and_followed_by_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop, looks = threading.Event(), list[int]()
+
+    def breaks(_: Live) -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            stop.set()
+        raise ZeroDivisionError("an item nobody thought of")
+
+    monkeypatch.setattr(Live, "refresh", breaks)
+    often = load(Path(shop.home.config.home), {}, serve={"refresh_ms": 10})
+    _keep_fresh(shop.service._parts, stop, often)
+    assert len(looks) == 3
+    assert capsys.readouterr().err.count("serving what was known: ZeroDivisionError('an item nobody thought of')") == 3

@@ -211,7 +211,7 @@ class ItemIn(Wire):
     expires_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)] | UnsetType = UNSET
     status: Annotated[str, Meta(pattern="^(available|unavailable)$")] | UnsetType = UNSET
     tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = UNSET
-    embedding: Annotated[list[float], Meta(max_length=2_048)] | UnsetType = UNSET
+    embedding: Annotated[list[Annotated[float, Meta(ge=-1e6, le=1e6)]], Meta(max_length=2_048)] | UnsetType = UNSET
 
 
 class UserIn(Wire):

@@ -88,9 +88,9 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
             os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
         try:
             parts.live.refresh()
-        except ForyouError as error:
+        except Exception as error:  # noqa: BLE001 - without this thread the process would serve old news for ever
             parts.metrics.fallbacks.labels("refresh").inc()
-            print(f"refresh failed, serving what was known: {error}", file=sys.stderr)  # noqa: T201
+            print(f"refresh failed, serving what was known: {error!r}", file=sys.stderr)  # noqa: T201
         exposures = parts.exposures
         parts.metrics.exposures.labels("logged").inc(exposures.written - logged)
         parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
