@@ -3,8 +3,6 @@
 import os
 import sys
 
-from rich.markup import escape
-
 os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count() or 1))
 
 from foryou.cli import demo, doctor, learn, look, measure, run, show

@@ -65,7 +65,7 @@ def tell_guess(found: mappings.Guess, json: bool) -> None:
     if json:
         show.as_json({"mapping": found.tree, "toml": found.toml, "unsure": found.unsure})
     else:
-        show.plain(found.toml)
+        show.write(found.toml)
     for doubt in found.unsure:
         show.say(escape(f"not sure: {doubt}"), quiet=True)
 

@@ -23,7 +23,7 @@ def as_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def plain(text: str) -> None:
+def write(text: str) -> None:
     """Print a text as it is, to be piped into a file."""
     sys.stdout.write(text)
     sys.stdout.flush()
