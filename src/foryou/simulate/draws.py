@@ -15,7 +15,7 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _TINY = 2.0**-54
 
 
-@vectorize([uint64(uint64, uint64)], cache=True)
+@vectorize([uint64(uint64, uint64)], cache=True)  # type: ignore[no-untyped-call, untyped-decorator]
 def _stirred(bits: np.uint64, key: np.uint64) -> np.uint64:
     """Stir a key into the bits: one round of SplitMix64 (Steele, Lea, Flood 2014)."""
     bits = (bits ^ key) + _GOLDEN

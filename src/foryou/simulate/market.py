@@ -208,6 +208,11 @@ class Market:
         """Give how many hours of the history are lived through at once: one where many come, six where few do."""
         return next(hours for hours in (1, 2, 3, 6) if hours == 6 or hours * self._visits_per_hour > 200)
 
+    @property
+    def visits_per_day(self) -> float:
+        """Give how many visits begin in a day, in the mean."""
+        return 24 * self._visits_per_hour
+
     @cached_property
     def _visits_per_hour(self) -> float:
         day = [float(self.rates(self.now_ms // DAY_MS * DAY_MS + hour * HOUR_MS).mean()) for hour in range(24)]

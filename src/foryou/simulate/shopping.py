@@ -1,6 +1,7 @@
 """What does a visitor do with a list? Looks down it, clicks what appeals, stays or flees, buys, likes, hides."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,9 +149,7 @@ def _luck(market: Market, page: Page, part: int, share: float) -> NDArray[np.boo
     return np.asarray(uniform(market.seed, For.AFTER, *key) < share)
 
 
-def _after(
-    market: Market, page: Page, clicked: NDArray[np.bool_], known: NDArray[np.bool_]
-) -> dict[str, NDArray[np.generic]]:
+def _after(market: Market, page: Page, clicked: NDArray[np.bool_], known: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     """Give how a click goes on: pleased or not, and what follows from that."""
     item, key = np.maximum(page.item, 0), (page.visits.number[:, None], page.number[:, None], page.item)
     wanted = log_odds(market, page.visits, item, known) - DISAPPOINTED * market.goods.bait[item] + SATISFIED

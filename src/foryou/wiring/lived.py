@@ -5,7 +5,7 @@ same luck, so that arms differ by what they show and by nothing else.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -185,8 +185,13 @@ def _config(config: Config, market: Market, folder: Path) -> Config:
     return msgspec.structs.replace(config, home=str(folder), serve=serve, fold=fold)
 
 
-def days(trial: Trial, count: int, on_progress: Progress) -> Iterator[dict[str, Asked]]:
-    """Let the arms live through so many days; gives what each showed and what came of it, batch by batch."""
+def days(
+    trial: Trial, count: int, on_progress: Progress, before: Callable[[Visits], None] = lambda visits: None
+) -> Iterator[dict[str, Asked]]:
+    """Let the arms live through so many days; gives what each showed and what came of it, batch by batch.
+
+    `before` is told of the visits of a batch just before its lists are shown.
+    """
     market = trial.market
     first = -(-market.now_ms // HOUR_MS)
     told = market.items_at(market.now_ms), market.users_at(market.now_ms)
@@ -203,6 +208,7 @@ def days(trial: Trial, count: int, on_progress: Progress) -> Iterator[dict[str, 
             for side in trial.sides:
                 side.look(int(at_ms[0]), False)
                 side.begin(visits.where(number == 0))
+            before(visits)
             yield {side.name: side.show(visits, number, at_ms) for side in trial.sides}
         on_progress("live", hour + 1 - first, 24 * count)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.errors import Conflict, Invalid, NotFound
@@ -40,17 +39,20 @@ def settle(home: Home, market: Market, on_progress: Progress) -> Settled:
     if home.log.ends(Stream.EVENTS) and not (path.is_file() and path.read_bytes() == encoded(market)):
         raise Conflict(f"The home {home.config.home} holds other events already; name an empty one with --home")
     path.write_bytes(encoded(market))
-    life, counts, hours, acted = Life.begin(market), np.zeros(4, np.int64), market.days * 24, set()
+    life, hours = Life.begin(market), market.days * 24
+    acted: set[str] = set()
+    items = users = events = exposures = 0
     for block in history(market, life):
         new_items = [change for change in block.items if change.op == "put"]
-        counts += (len(new_items), len(block.users), len(block.events), len(block.exposures))
+        items, users = items + len(new_items), users + len(block.users)
+        events, exposures = events + len(block.events), exposures + len(block.exposures)
         append(home, Stream.ITEMS, [item_record(change) for change in block.items])
         append(home, Stream.USERS, [user_record(change) for change in block.users])
         append(home, Stream.EVENTS, [event_record(event) for event in block.events])
         append(home, Stream.EXPOSURES, [exposure_record(exposure) for exposure in block.exposures])
         acted.update(event.user_id for event in block.events if event.item_id)
         on_progress("simulate", min(block.end - market.start_ms // HOUR_MS, hours), hours)
-    return Settled(*counts.tolist(), life, frozenset(acted))
+    return Settled(items, users, events, exposures, life, frozenset(acted))
 
 
 def append(home: Home, stream: Stream, records: list[Record]) -> None:
