@@ -281,9 +281,7 @@ def _new_items(rows: Rows, market: Market, sample: list[Visits], count: int) -> 
     return result
 
 
-def _ratios(
-    shown: NDArray[Any], clicks: NDArray[Any], item_days: NDArray[Any]
-) -> dict[str, NDArray[np.float64]]:
+def _ratios(shown: NDArray[Any], clicks: NDArray[Any], item_days: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """Give CTR and exposure of new items against older ones, as if these lay in the bins as the new ones do.  [R]"""
     with np.errstate(divide="ignore", invalid="ignore"):
         old_ctr = clicks[:, 0::2] / shown[:, 0::2]
