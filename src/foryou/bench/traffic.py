@@ -132,7 +132,9 @@ class Driver:
     def _list(self, visits: Visits, number: int) -> None:
         user, session = user_id(int(visits.user[0])), self._teller.session(visits, 0)
         begun = time.perf_counter()
-        answer = self._call("GET", f"/v1/recommendations?user_id={user}&session_id={session}&num_results={LENGTH}")
+        context = {"device": self._teller.context(visits, 0)["device"]}
+        ask = {"user_id": user, "session_id": session, "num_results": LENGTH, "context": context}
+        answer = self._call("POST", "/v1/recommendations", ask)
         taken_ms = (time.perf_counter() - begun) * 1e3
         item = np.array([[item_number(one["item_id"]) for one in answer["items"]]], np.int32)
         item[item >= len(self._market.goods)] = -1
@@ -170,7 +172,7 @@ class Driver:
         body = msgspec.to_builtins(change)
         for name in ("item_id", "op", "received_ms"):
             del body[name]
-        self._call("PUT", f"/v1/items/{item_id(item)}", body | {"published_ms": min(change.published_ms, _now_ms())})
+        self._call("PUT", f"/v1/items/{item_id(item)}", body | {"published_ms": min(int(self._market.goods.published_ms[item]), _now_ms())})
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the server over this thread's connection. Raises Unavailable."""

@@ -45,7 +45,6 @@ class For(IntEnum):
     LEVEL = 16
     ACTIVITY = 17
     DEVICE = 18
-    JOINED = 19
     LIKED_TOPIC = 20
     DAYPART = 21
     CENTRE = 22
@@ -62,7 +61,6 @@ class For(IntEnum):
     EVENT = 33
     AWAY = 34
     BUDGET = 35
-    SAID = 36
 
 
 def mixed(seed: int, part: int, *keys: ArrayLike) -> NDArray[np.uint64]:

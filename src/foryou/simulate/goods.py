@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.catalog import ItemChange
+from foryou.domain.item import ItemChange
 from foryou.simulate.draws import For, mixed, normal, uniform, whole
 from foryou.simulate.words import BRANDS, BRANDS_EACH, CATEGORIES, REGIONS, STYLES, TOPICS_EACH, WORDS
 
@@ -59,7 +59,7 @@ class Goods:
         return ItemChange(
             item_id=item_id(item), op="put", title=title, categories=names, brand=brand,
             text=f"{title}: {' and '.join(dict.fromkeys(two))} for {names[-1].lower()}{place}",
-            attributes={"topic": topic[0]} | ({"region": REGIONS[region]} if region >= 0 else {}),
+            attributes={"region": REGIONS[region]} if region >= 0 else {}, tags=tuple(dict.fromkeys(two)),
             price=round(float(self.price[item]), 2), published_ms=int(self.published_ms[item]),
             received_ms=int(self.published_ms[item]),
         )  # fmt: skip

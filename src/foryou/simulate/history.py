@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
+from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 from foryou.simulate.draws import For, uniform
 from foryou.simulate.goods import item_id

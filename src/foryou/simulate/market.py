@@ -27,6 +27,7 @@ HOT_HALF_LIFE_H = 8
 PASSING_DAYS = 14  # how long a passing taste lasts
 AIMLESS = 0.3  # visits without a category in mind
 SEARCHES = 0.35  # of the others start with a text search
+NAVIGATES = 0.5  # of those with a category in mind go through its page, so that their events name it
 OUTSIDE = 0.25  # visits that come to an item through a link from outside
 AWAY = 0.1  # visits from another region than one's own
 PAGES = 4  # lists seen in a visit, at most; each further one with a chance of one half
@@ -75,7 +76,7 @@ class Visits:
     number  int64 [V] names the visit in the whole world        user    int32 [V]     at_ms  int64 [V] ascending
     intent  int16 [V] category in mind, -1 = none               topic   int16 [V] searched for in it, -1 = no search
     device  int16 [V]   region  int16 [V] where the visitor is  pages   int16 [V] lists that will be looked at
-    outside bool  [V] comes through a link to an item
+    outside bool  [V] comes through a link to an item           named   bool  [V] events name the category in mind
     """
 
     number: NDArray[np.int64]
@@ -87,6 +88,7 @@ class Visits:
     region: NDArray[np.int16]
     pages: NDArray[np.int16]
     outside: NDArray[np.bool_]
+    named: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.number)
@@ -193,6 +195,7 @@ class Market:
             number.astype(np.int64), user.astype(np.int32), at_ms.astype(np.int64), intent.astype(np.int16),
             np.where(searches, topic, -1).astype(np.int16), device.astype(np.int16), region.astype(np.int16),
             pages.astype(np.int16), uniform(seed, For.OUTSIDE, number) < OUTSIDE,
+            (intent >= 0) & (uniform(seed, For.INTENT, number, -1) < NAVIGATES),
         )  # fmt: skip
 
     def rates(self, at_ms: int) -> NDArray[np.float64]:

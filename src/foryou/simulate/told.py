@@ -26,8 +26,7 @@ class Teller:
     def context(self, visits: Visits, row: int) -> dict[str, str]:
         """Give the context of a visit as its events carry it."""
         said = {"device": DEVICES[visits.device[row]], "location": REGIONS[visits.region[row]]}
-        intent = int(visits.intent[row])
-        return said | ({"category": CATEGORIES[intent]} if intent >= 0 else {})
+        return said | ({"category": CATEGORIES[visits.intent[row]]} if visits.named[row] else {})
 
     def query(self, visits: Visits, row: int) -> str:
         """Give the text that the visitor searches for, "" = none."""

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from foryou.api.service import exposure
 from foryou.config import Config
 from foryou.domain.bundle import Gate
-from foryou.domain.catalog import ItemChange
 from foryou.domain.clock import DAY_MS, HOUR_MS, Clock
 from foryou.domain.event import Event, hash64
+from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
 from foryou.domain.slate import Answer, Query
-from foryou.ingest.codec import event_record, item_record, user_record
-from foryou.ingest.exposures import exposure_record
+from foryou.ingest.codec import event_record, exposure_record, item_record, user_record
 from foryou.simulate.goods import item_number
 from foryou.simulate.history import back, gone
 from foryou.simulate.market import Market, Visits
@@ -123,8 +122,11 @@ class Side:
         self.hear([], [], list(self._teller.beginnings(visits, led)))
 
     def _query(self, visits: Visits, row: int, now_ms: int) -> Query:
-        user = user_id(int(visits.user[row]))
-        return Query(user_id=user, k=self.k, now_ms=now_ms, seed=hash64(f"{user}:{now_ms}"), explain=False)
+        user, context = user_id(int(visits.user[row])), self._teller.context(visits, row)
+        return Query(
+            user_id=user, k=self.k, now_ms=now_ms, seed=hash64(f"{user}:{now_ms}"), explain=False,
+            session_id=self._teller.session(visits, row), device=context["device"], location=context["location"],
+        )  # fmt: skip
 
     def _run(self, queries: list[Query]) -> list[Answer]:
         pipeline = self._live.arm_for("").pipelines["home"]

@@ -9,8 +9,7 @@ import msgspec
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.domain.log import Record, Stream
-from foryou.ingest.codec import event_record, item_record, user_record
-from foryou.ingest.exposures import exposure_record
+from foryou.ingest.codec import event_record, exposure_record, item_record, user_record
 from foryou.simulate.history import history
 from foryou.simulate.market import Market
 from foryou.simulate.shopping import Life
