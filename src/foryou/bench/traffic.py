@@ -168,11 +168,11 @@ class Driver:
             self.tally.new_items += 1
 
     def _put_item(self, item: int) -> None:
-        change = self._market.goods.change(item)
-        body = msgspec.to_builtins(change)
+        body = msgspec.to_builtins(self._market.goods.change(item))
         for name in ("item_id", "op", "received_ms"):
             del body[name]
-        self._call("PUT", f"/v1/items/{item_id(item)}", body | {"published_ms": min(int(self._market.goods.published_ms[item]), _now_ms())})
+        body["published_ms"] = min(int(self._market.goods.published_ms[item]), _now_ms())
+        self._call("PUT", f"/v1/items/{item_id(item)}", body)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the server over this thread's connection. Raises Unavailable."""

@@ -144,6 +144,8 @@ class Shelves:
             by_chance, _drawn(self._by_chance, low, high, where), _drawn(self._by_clicks, low, high, where)
         )
         item = _once(np.where(place >= 0, self._order[place], -1))[:, :LENGTH].astype(np.int32)
+        luck = np.where(item >= 0, uniform(self._market.seed, For.SHELVES, *key[:2], item, 2), 2)
+        item = np.take_along_axis(item, np.argsort(luck, axis=1, kind="stable"), axis=1)
         at_ms = visits.at_ms + PAGE_MS * number
         page = Page(visits, np.full(len(visits), number, np.int16), at_ms, item)
         return page, self._chances(item, low, high, kind), kind
