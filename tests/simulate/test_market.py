@@ -200,8 +200,10 @@ def test_an_item_that_is_pushed_is_hot_from_then_on_and_cools_down() -> None:
     assert push[10] == pytest.approx(6.0)
     assert sorted(push[10:], reverse=True) == push[10:]
     users = visits_of(market, np.arange(400), NOW_MS - 19 * HOUR_MS).where(np.ones(400, np.bool_))
-    led = led_in(market, users, Life.begin(market))
-    assert np.argmax(np.bincount(led[led >= 0])) == 5
+    page, response = led_in(market, Life.begin(market), users)
+    led = page.item[page.item >= 0]
+    assert np.argmax(np.bincount(led)) == 5
+    assert response.clicked.sum() == len(led)
 
 
 def test_different_items_are_hot_at_different_times(market: Market) -> None:

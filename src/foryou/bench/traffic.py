@@ -113,8 +113,9 @@ class Driver:
                 self._appear()
             visits = self._came(number)
             self.tally.visits += 1
-            led = led_in(self._market, visits, self._life)
-            self._tell(list(self._teller.beginnings(visits, led)))
+            with self._lock:
+                link = led_in(self._market, self._life, visits)
+            self._tell([*self._teller.actions(*link), *self._teller.searches(visits)])
             for page in range(int(visits.pages[0])):
                 self._list(visits, page)
         except Unavailable as problem:

@@ -91,9 +91,8 @@ def _lived(market: Market, life: Life, teller: Teller, block: Block) -> None:
     if not len(visits):
         return
     shelves, stocked = Shelves(market, life, block.hour), life.left > 0
-    led = led_in(market, visits, life)
-    block.events += teller.beginnings(visits, led)
-    life.clicked.add(visits.user[led >= 0], led[led >= 0])
+    block.events += teller.searches(visits)
+    block.events += teller.actions(*led_in(market, life, visits))
     for number in range(int(visits.pages.max())):
         page, chance, kind = shelves.page(visits.where(visits.pages > number), number)
         response = respond(market, life, page)

@@ -20,7 +20,7 @@ from foryou.simulate.words import CATEGORIES, DEVICES, REGIONS, TOPICS_EACH
 
 AHEAD_DAYS = 30  # of the future for which items and users are ready
 ARRIVALS = 0.005  # new items, and new users, per day, as a share of those that there are now
-EVENTS_PER_VISIT = 4.3  # under the policy that wrote the history; makes `events` a number of visits
+EVENTS_PER_VISIT = 5.2  # under the policy that wrote the history; makes `events` a number of visits
 HOT_EVERY_H = 6
 HOT_SHARE = 0.005  # of the items become hot every HOT_EVERY_H hours
 HOT_HALF_LIFE_H = 8

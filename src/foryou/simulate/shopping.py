@@ -12,6 +12,7 @@ from foryou.simulate.draws import For, gumbel, normal, uniform, whole
 from foryou.simulate.market import Market, Visits
 
 PAGE_MS = 90_000  # between two lists of a visit
+LINK = -1  # number of the list of one that a link from outside is
 OUTSIDE_CHOICE = 40  # items among which a link from outside leads to the one that appeals most
 SATISFIED = 2.5  # added to the log odds once the item is there: who clicks is mostly pleased
 DISAPPOINTED = 2.0  # times bait, taken off
@@ -121,25 +122,61 @@ class Response:
     stars: NDArray[np.int8]
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the eye did with a list, all [V, k]: appeal float64, looked at, clicked, clicked on an earlier day."""
+
+    appeal: NDArray[np.float64]
+    looked: NDArray[np.bool_]
+    clicked: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
 def respond(market: Market, life: Life, page: Page) -> Response:
     """Give what the visitors do, and note it in `life`. Equal lists meet equal fates, whoever shows them."""
-    there, item, visits = page.item >= 0, np.maximum(page.item, 0), page.visits
-    key = (visits.number[:, None], page.number[:, None])
-    user = np.broadcast_to(visits.user[:, None], item.shape)
-    known = life.clicked.holds(user, item)
-    chance = np.where(there, appeal(market, visits, item, known), 0)
+    there, item = page.item >= 0, np.maximum(page.item, 0)
+    key = (page.visits.number[:, None], page.number[:, None])
+    known = life.clicked.holds(page.visits.user[:, None] + 0 * item, item)
+    chance = np.where(there, appeal(market, page.visits, item, known), 0)
     place = np.arange(item.shape[1])
     looked = there & (uniform(market.seed, For.EXAMINED, *key, place) < examined(len(place)))
     clicked = looked & (uniform(market.seed, For.CLICKED, *key, item) < chance)
-    done = _after(market, page, clicked, known)
+    return _followed(market, life, page, _Look(chance, looked, clicked, known))
+
+
+def led_in(market: Market, life: Life, visits: Visits) -> tuple[Page, Response]:
+    """Give the item that a link from outside leads visitors to, as a list of one before their first, and what follows.
+
+    It is the one that appeals most (by a draw) among OUTSIDE_CHOICE, a quarter of which are hot.
+    """
+    item = np.full((len(visits), 1), -1, np.int32)
+    rows = np.flatnonzero(visits.outside)
+    for hour in np.unique(visits.at_ms[rows] // HOUR_MS):
+        mine = rows[visits.at_ms[rows] // HOUR_MS == hour]
+        some = visits.where(mine)
+        heard = _heard_of(market, some, int(hour))
+        known = life.clicked.holds(some.user[:, None] + 0 * heard, heard)
+        liking = log_odds(market, some, heard, known) + gumbel(market.seed, For.OUTSIDE, some.number[:, None], heard)
+        item[mine, 0] = heard[np.arange(len(mine)), np.argmax(liking, axis=1)]
+    page = Page(visits, np.full(len(visits), LINK, np.int16), visits.at_ms - PAGE_MS, item)
+    known = life.clicked.holds(visits.user[:, None] + 0 * item, item)
+    chance = np.where(item >= 0, appeal(market, visits, np.maximum(item, 0), known), 0)
+    return page, _followed(market, life, page, _Look(chance, item >= 0, item >= 0, known))
+
+
+def _followed(market: Market, life: Life, page: Page, look: _Look) -> Response:
+    """Give what follows from the clicks, and note all of it in `life`."""
+    item, clicked = np.maximum(page.item, 0), look.clicked
+    done = _after(market, page, clicked, look.known)
     bought = done["carted"] & _luck(market, page, 4, BUYS) & _left(life.left, item, done["carted"])
-    avoided = (market.people.avoided[visits.user][:, None, :] == market.goods.category[item, 0][..., None]).any(axis=-1)
-    hidden = looked & ~clicked & avoided & _luck(market, page, 5, HIDES)
+    avoids = market.people.avoided[page.visits.user][:, None, :]
+    avoided = (avoids == market.goods.category[item, 0][..., None]).any(axis=-1)
+    hidden = look.looked & ~clicked & avoided & _luck(market, page, 5, HIDES)
     np.subtract.at(life.left, item[bought], 1)
     np.add.at(life.clicks, item[clicked], 1)
-    life.clicked.add(user[clicked], item[clicked])
+    life.clicked.add((page.visits.user[:, None] + 0 * item)[clicked], item[clicked])
     return Response(
-        appeal=chance.astype(np.float32), clicked=clicked, dwell_s=done["dwell_s"], liked=done["liked"],
+        appeal=look.appeal.astype(np.float32), clicked=clicked, dwell_s=done["dwell_s"], liked=done["liked"],
         disliked=done["disliked"], carted=done["carted"], bought=bought, hidden=hidden, stars=done["stars"],
     )  # fmt: skip
 
@@ -174,23 +211,6 @@ def _left(left: NDArray[np.int32], item: NDArray[np.int32], wanted: NDArray[np.b
     place[order] = np.arange(len(chosen)) - first
     found = np.zeros(item.shape, np.bool_)
     found[wanted] = place < left[chosen]
-    return found
-
-
-def led_in(market: Market, visits: Visits, life: Life) -> NDArray[np.int32]:
-    """Give the item that a link from outside leads each visitor to, -1 for those who come without.  int32 [V]
-
-    The one that appeals most (by a draw) among OUTSIDE_CHOICE, a quarter of which are hot.
-    """
-    found = np.full(len(visits), -1, np.int32)
-    rows = np.flatnonzero(visits.outside)
-    for hour in np.unique(visits.at_ms[rows] // HOUR_MS):
-        mine = rows[visits.at_ms[rows] // HOUR_MS == hour]
-        some = visits.where(mine)
-        item = _heard_of(market, some, int(hour))
-        known = life.clicked.holds(np.broadcast_to(some.user[:, None], item.shape), item)
-        liking = log_odds(market, some, item, known) + gumbel(market.seed, For.OUTSIDE, some.number[:, None], item)
-        found[mine] = item[np.arange(len(mine)), np.argmax(liking, axis=1)]
     return found
 
 

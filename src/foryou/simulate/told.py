@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foryou.domain.event import Action, Event
 from foryou.simulate.goods import item_id
 from foryou.simulate.market import Market, Visits
 from foryou.simulate.people import user_id
-from foryou.simulate.shopping import PAGE_MS, Page, Response
+from foryou.simulate.shopping import LINK, PAGE_MS, Page, Response
 from foryou.simulate.words import CATEGORIES, DEVICES, REGIONS, WORDS
 
 READ_MS = 1_500  # until the next place of a list is looked at
@@ -44,25 +43,23 @@ class Teller:
         """Give the id of a list of the history; a server gives its own."""
         return f"list-{self.market.seed}-{int(page.visits.number[row])}-{int(page.number[row])}"
 
-    def beginnings(self, visits: Visits, led: NDArray[np.int32]) -> Iterator[Event]:
-        """Give the events before the first list: the search, and the item to which a link led.  led int32 [V]"""
-        for row in np.flatnonzero((visits.topic >= 0) | (led >= 0)).tolist():
-            said = self._common(visits, row)
-            at_ms = int(visits.at_ms[row])
-            if led[row] >= 0:
-                name = item_id(int(led[row]))
-                yield self._event("out", Action.VIEW, at_ms - PAGE_MS, said | {"item_id": name})
-            if visits.topic[row] >= 0:
-                yield self._event("ask", Action.SEARCH, at_ms - 5_000, said | {"query": self.query(visits, row)})
+    def searches(self, visits: Visits) -> Iterator[Event]:
+        """Give the searches with which visits begin."""
+        for row in np.flatnonzero(visits.topic >= 0).tolist():
+            said = self._common(visits, row) | {"query": self.query(visits, row)}
+            yield self._event("ask", Action.SEARCH, int(visits.at_ms[row]) - 5_000, said)
 
     def actions(self, page: Page, response: Response, names: list[str] | None = None) -> Iterator[Event]:
-        """Give the events of one list per visit; `names` are the recommendation ids, else those of the history."""
+        """Give the events of one list per visit, or of the links that led them in.
+
+        `names` are the recommendation ids that a server gave, else the ids are those of the history.
+        """
         rows, places = np.nonzero(response.clicked | response.hidden)
         for row, place in zip(rows.tolist(), places.tolist(), strict=True):
-            name = names[row] if names else self.recommendation(page, row)
-            said = self._common(page.visits, row) | {
-                "item_id": item_id(int(page.item[row, place])), "recommendation_id": name, "position": place,
-            }  # fmt: skip
+            said = self._common(page.visits, row) | {"item_id": item_id(int(page.item[row, place]))}
+            if page.number[row] != LINK:
+                name = names[row] if names else self.recommendation(page, row)
+                said |= {"recommendation_id": name, "position": place}
             at_ms = int(page.at_ms[row]) + READ_MS * (place + 1)
             tag = f"{int(page.number[row])}-{place}"
             if response.hidden[row, place]:
@@ -74,7 +71,7 @@ class Teller:
         self, response: Response, at: tuple[int, int], at_ms: int, common: tuple[str, dict[str, object]]
     ) -> Iterator[Event]:
         tag, said = common
-        yield self._event(tag, Action.CLICK, at_ms, said)
+        yield self._event(tag, Action.CLICK if "recommendation_id" in said else Action.VIEW, at_ms, said)
         stay_s = float(response.dwell_s[at])
         at_ms += int(1_000 * min(stay_s, PAGE_MS / 2_000))
         yield self._event(tag, Action.DWELL, at_ms, said | {"value": round(min(stay_s, 3_600.0), 1), "unit": "s"})

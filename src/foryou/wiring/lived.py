@@ -21,7 +21,7 @@ from foryou.domain.event import Event, hash64
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
-from foryou.domain.slate import Answer, Query
+from foryou.domain.slate import Answer, Query, View
 from foryou.ingest.codec import event_record, exposure_record, item_record, user_record
 from foryou.simulate.goods import item_number
 from foryou.simulate.history import back, gone
@@ -36,6 +36,7 @@ from foryou.wiring.simulated import Progress, Settled, append, settle
 LIVE, DAILY, FROZEN = "live", "daily", "frozen"
 ARMS = (LIVE, DAILY, FROZEN)
 TOGETHER = 32  # requests answered in one batch, of different users
+TOGETHER_MS = 900_000  # and within such a time: they see the same trends
 REFRESH_MS = 300_000  # world time between two looks at trends; a running server looks more often
 LEASE_MS = 10**10  # nobody else folds these homes
 
@@ -114,12 +115,19 @@ class Side:
             self.look(int(at_ms[-1]), True)
         return Asked(page, response, answers, cold, personal)
 
+    def ask(self, user: str, now_ms: int) -> list[str]:
+        """Give the ids that a user would be shown at a moment, without showing them."""
+        query = Query(user_id=user, k=self.k, now_ms=now_ms, seed=hash64(f"{user}:{now_ms}"), explain=False)
+        return [item.item_id for item in self._run([query])[0].items]
+
+    def view(self) -> View:
+        """Give what the arm knows of items and trends."""
+        return self._live.arm_for("").view
+
     def begin(self, visits: Visits) -> None:
         """Hear of searches and of links from outside, before the first list of these visits."""
-        led = led_in(self.market, visits, self.life)
-        came = led >= 0
-        self.life.clicked.add(visits.user[came], led[came])
-        self.hear([], [], list(self._teller.beginnings(visits, led)))
+        link = led_in(self.market, self.life, visits)
+        self.hear([], [], [*self._teller.actions(*link), *self._teller.searches(visits)])
 
     def _query(self, visits: Visits, row: int, now_ms: int) -> Query:
         user, context = user_id(int(visits.user[row])), self._teller.context(visits, row)
@@ -151,6 +159,7 @@ class Side:
 class Trial:
     """The arms, ready to live on from the present of the market; `gate` is the verdict on the bundle of all of them."""
 
+    base: Config  # of the home that was trained, from which those of the arms are copied
     market: Market
     sides: list[Side]
     gate: Gate
@@ -161,6 +170,10 @@ class Trial:
         """Let go of all homes."""
         for side in self.sides:
             side.close()
+
+    def again(self, folder: Path) -> "Trial":
+        """Give the same arms at the same present once more, with homes under another folder."""
+        return replace(self, sides=_sides(self.base, self.market, self.settled, folder, self.sides[0].k))
 
 
 def prepared(config: Config, market: Market, folder: Path, k: int, on_progress: Progress) -> Trial:
@@ -174,11 +187,16 @@ def prepared(config: Config, market: Market, folder: Path, k: int, on_progress: 
     worker.release()
     trained = training.train(home, on_progress, force=True)
     home.close()
+    sides = _sides(base, market, settled, folder, k)
+    return Trial(base, market, sides, trained.manifest.gate, settled, trained.seconds)
+
+
+def _sides(base: Config, market: Market, settled: Settled, folder: Path, k: int) -> list[Side]:
     sides = []
     for name in ARMS:
         shutil.copytree(base.home, folder / name)
-        sides.append(Side(name, open_home(_config(config, market, folder / name)), market, settled, k))
-    return Trial(market, sides, trained.manifest.gate, settled, trained.seconds)
+        sides.append(Side(name, open_home(msgspec.structs.replace(base, home=str(folder / name))), market, settled, k))
+    return sides
 
 
 def _config(config: Config, market: Market, folder: Path) -> Config:
@@ -216,14 +234,14 @@ def days(
 
 
 def _batches(visits: Visits) -> Iterator[tuple[Visits, NDArray[np.int16], NDArray[np.int64]]]:
-    """Give the lists of an hour's visits in the order of time, each batch of different users and within REFRESH_MS."""
+    """Give the lists of an hour's visits in the order of time, each batch of different users and within TOGETHER_MS."""
     row = np.repeat(np.arange(len(visits)), visits.pages)
     number = np.concatenate([np.arange(pages) for pages in visits.pages.tolist()] or [np.zeros(0)]).astype(np.int16)
     at_ms = visits.at_ms[row] + PAGE_MS * number.astype(np.int64)
     order = np.argsort(at_ms, kind="stable").tolist()
     batch: list[int] = []
     for place in order:
-        full = len(batch) == TOGETHER or (batch and at_ms[place] - at_ms[batch[0]] > REFRESH_MS)
+        full = len(batch) == TOGETHER or (batch and at_ms[place] - at_ms[batch[0]] > TOGETHER_MS)
         if full or row[place] in row[batch]:
             yield visits.where(row[batch]), number[batch], at_ms[batch]
             batch = []
