@@ -1,0 +1,87 @@
+"""What comes next? Vectors of the newest items, faded by place and age, against the vectors of the candidates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou import kernels
+from foryou.domain.slate import QueryBatch
+from foryou.models.recency import MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Fading:
+    """weight_g = (1 + place)^-power_g · (1 + minutes)^-age_power for the `length` newest distinct items.
+
+    One power for each group of dimensions.
+    """
+
+    powers: tuple[float, ...] = (0.25, 0.75, 1.5, 3.0)
+    age_power: float = 0.1
+    length: int = 49  # one less than a batch holds, so that leaving one out can bring in the one behind it
+
+    def places(self, width: int) -> NDArray[np.float32]:
+        """Give the weight of each place 0 (newest) .. width - 1 per group.  float32 [G, width]"""
+        place = np.arange(width)
+        weight = np.power(1.0 + place, -np.array(self.powers)[:, None]) * (place < self.length)
+        return np.asarray(weight, np.float32)
+
+    def ages(self, minutes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the weight of each age, in any shape."""
+        return np.asarray(np.power(1 + minutes, np.float32(-self.age_power)), np.float32)
+
+
+class Sequence:
+    """Scores by b_c + Σ_g u_g · out_gc with u_g = Σ_l weight_g · taste · into_g[h_l]; a dislike is no entry.
+
+    into float32 [N+1, D] and out float32 [N+1, D+1] of `train.sequence`; the last column of `out` is b.
+    """
+
+    name = "sequence"
+
+    def __init__(self, into: NDArray[np.float32], out: NDArray[np.float32], fading: Fading) -> None:
+        groups, width = len(fading.powers), into.shape[1]
+        self._into = [np.ascontiguousarray(part) for part in np.split(into, groups, axis=1)]
+        self._out = [np.ascontiguousarray(part) for part in np.split(out[:, :width], groups, axis=1)]
+        self._bias = np.ascontiguousarray(out[:, width])
+        self._fading = fading
+
+    def _tastes(self, batch: QueryBatch) -> NDArray[np.float32]:
+        """Give what each entry weighs wherever it stands.  float32 [B, H]"""
+        now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
+        minutes = (np.maximum(0, now - batch.at_ms) / MINUTE_MS).astype(np.float32)
+        return np.asarray(np.maximum(batch.taste, 0) * self._fading.ages(minutes), np.float32)
+
+    def _places(self, batch: QueryBatch) -> NDArray[np.float32]:
+        return self._fading.places(batch.history.shape[1])
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        """Fill out [B, C] with the scores of the candidates."""
+        kernels.gather(self._bias, item, out)
+        part = np.empty_like(out)
+        tastes = self._tastes(batch)
+        for places, into, vectors in zip(self._places(batch), self._into, self._out, strict=True):
+            user = np.empty((len(batch), into.shape[1]), np.float32)
+            kernels.add_rows(into, batch.history, tastes * places, user)
+            kernels.dots(user, vectors, item, part)
+            out += part
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
+        """Fill out [B, L, C] with the scores of a history that had not entry l: the older ones move up by one."""
+        plain = np.empty(item.shape, np.float32)
+        kernels.gather(self._bias, item, plain)
+        out[:] = plain[:, None, :]
+        size, length = batch.history.shape
+        tastes = self._tastes(batch)
+        part, flat = np.empty_like(out), batch.history.reshape(-1, 1)
+        repeated = np.ascontiguousarray(np.repeat(item, length, axis=0))
+        for places, into, vectors in zip(self._places(batch), self._into, self._out, strict=True):
+            rows = np.empty((size * length, into.shape[1]), np.float32)
+            kernels.add_rows(into, flat, np.ones((size * length, 1), np.float32), rows)
+            link = np.empty(repeated.shape, np.float32)
+            kernels.dots(rows, vectors, repeated, link)
+            moved = np.concatenate([np.zeros(1, np.float32), places[:-1]])
+            kernels.sums_without(link.reshape(size, length, -1), tastes * places, tastes * moved, part[:, :length])
+            out += part
+        return True
