@@ -34,7 +34,8 @@ from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import FEATURES, pipelines, serving_settings
+from foryou.wiring.models import FEATURES, serving_settings, untrained
+from foryou.wiring.pipelines import pipelines
 
 GENRES = ("war", "love", "space", "crime")
 EACH = 15
@@ -87,11 +88,11 @@ def bundle(
     turned, spectrum = rotated(vectors())
     counts = np.concatenate([[0], np.arange(len(turned) - 1, 0, -1)]).astype(np.float32)
     popular = popularity_of(counts)
-    arrays = {
+    arrays = dict(untrained().arrays) | {
         "vectors": turned, "spectrum": spectrum, "links": links(), "popularity": popular.column,
         "popular": popular.top, "welcome": np.zeros_like(counts),
     }  # fmt: skip
-    blend = {f"blend.{name}": weight for name, weight in (WEIGHTS | weights).items()}
+    blend = {f"blend.{name}": weight for name, weight in (dict.fromkeys(FEATURES, 0.0) | WEIGHTS | weights).items()}
     manifest = Manifest(
         version=version, family="main", created_ms=1, schema=fingerprint(FEATURES), catalog=catalog_version,
         settings=serving_settings(train or Train()) | blend,

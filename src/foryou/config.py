@@ -77,6 +77,7 @@ class Pin(Group, frozen=True):
 
 
 Ranked = Literal["auto", "prior", "blend", "mlp", "logistic", "ensemble"]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Place = Annotated[int, Meta(ge=1, le=500)]
 
 
@@ -140,6 +141,17 @@ def _placements() -> dict[str, Placement]:
     }
 
 
+Mix = Annotated[tuple[Share, Share, Share], Meta(description="shares of collaborative, content, popular (0..1)")]
+
+
+class Ensemble(Group, frozen=True):
+    """The fixed mix that is served until a learned ranker wins."""
+
+    warm: Annotated[Mix, Meta(description="collaborative, content, popular for users with a history")] = (0.6, 0.3, 0.1)
+    cold: Annotated[Mix, Meta(description="the same for users without any")] = (0.0, 0.9, 0.1)
+    strength: Annotated[float, Meta(gt=0, description="log odds of one deviation of the whole mix")] = 3.0
+
+
 class Train(Group, frozen=True):
     """The training of a bundle."""
 
@@ -172,6 +184,11 @@ class Train(Group, frozen=True):
     validation_share: Annotated[
         float, Meta(gt=0, lt=1, description="newest share of the log that weights are learned on")
     ] = 0.2
+    rankers: Annotated[
+        tuple[str, ...], Meta(description="rankers that are learned and compared beside ensemble and blend")
+    ] = ("logistic", "mlp")
+    sequence_width: Annotated[int, Meta(ge=4, le=1_024, description="width of the vectors of what comes next")] = 96
+    sequence_epochs: Annotated[int, Meta(ge=0, le=100, description="passes over the log to learn them; 0 = none")] = 12
     content_width: Annotated[int, Meta(ge=1, le=1_024, description="width of the content vectors")] = 64
     content_terms: Annotated[int, Meta(ge=1, description="terms of items that are known, the most frequent")] = 50_000
     content_own: Annotated[float, Meta(ge=0, description="weight of the callers' embeddings beside the terms")] = 1.0
@@ -187,6 +204,7 @@ class Config(Group, frozen=True):
     fold: Fold = Fold()
     trend: Trend = Trend()
     train: Train = Train()
+    ensemble: Ensemble = Ensemble()
     placements: dict[str, Placement] = msgspec.field(default_factory=_placements)
 
 

@@ -23,7 +23,7 @@ from foryou.domain.release import MAIN, Release
 from foryou.ingest.codec import item_record
 from foryou.observe.metrics import Metrics, exposition
 from foryou.wiring.home import open_home
-from foryou.wiring.pipelines import untrained
+from foryou.wiring.models import untrained
 from foryou.wiring.serving import service
 
 # id -> title, category, actions in the past: the order of popularity is rake, lamp, cup, teapot, arrakis, dune

@@ -19,7 +19,8 @@ from foryou.simulate.world import World
 from foryou.train import fit
 from foryou.train.dataset import Interactions
 from foryou.train.fit import Fit, Report, welcome
-from foryou.wiring.pipelines import FEATURES
+from foryou.train.rank import KINDS
+from foryou.wiring.models import FEATURES, PRIORS
 from foryou.wiring.training import fitting, plain, rehearsal
 
 DAY_MS = 86_400_000
@@ -64,13 +65,19 @@ def test_a_small_world_is_learned_and_passes_the_gate(
     assert (manifest.version, manifest.created_ms, manifest.catalog) == ("v1", 77, "world")
     assert manifest.schema == fingerprint(FEATURES)
     assert manifest.gate.verdict == "pass"
-    assert manifest.gate.metrics["predictions"] == 400
+    assert manifest.gate.metrics["predictions"] == 200
+    assert manifest.ranker in manifest.gate.reason
+    assert {f"validation_{name}_ndcg_at_10" for name in KINDS} <= manifest.report.keys()
     assert manifest.report["validation_ndcg_at_10"] > 2 * manifest.report["popularity_ndcg_at_10"] > 0
-    assert {name: array.shape for name, array in bundle.arrays.items()} == {
+    shapes = {name: array.shape for name, array in bundle.arrays.items()}
+    assert shapes | {
         "vectors": (301, 12), "spectrum": (12,), "links": (301, 301), "popularity": (301,),
         "popular": (len(bundle.arrays["popular"]),), "welcome": (301,),
-    }  # fmt: skip
-    assert {"popularity", "als", "item_to_item", "blend"} == set(report.seconds)
+        "content_vectors": (301, 64), "sequence_into": (301, 96), "ensemble": (2, len(FEATURES)),
+        "mlp-layer0.weight": (128, len(FEATURES)), "logistic-wide": (len(FEATURES),),
+    } == shapes  # fmt: skip
+    stages = {"popularity", "content", "sequence", "als", "item_to_item", "choices", "rankers"}
+    assert stages == set(report.seconds)
     assert len(catalog) == 300
 
 
@@ -103,9 +110,9 @@ def test_too_few_events_are_not_judged(tmp_path: Path) -> None:
     catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, 9)], "c", {})
     bundle, _ = fitting(SMALL, quiet).bundle(log, catalog, "v", 1, tmp_path)
     assert bundle.manifest.gate == Gate(
-        "warn", f"{len(log)} events are too few to learn a blend or to judge; equal weights"
+        "warn", f"{len(log)} events are too few to learn from or to judge; default weights"
     )
-    assert {bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == {1.0}
+    assert {name: bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == PRIORS
 
 
 def sized(tmp_path: Path, **train: int) -> ModelBundle:
@@ -133,7 +140,7 @@ def test_a_large_catalog_gets_an_index_file(tmp_path: Path, monkeypatch: pytest.
     catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, items + 1)], "c", {})
     config = msgspec.structs.replace(Config(), train=Train(width=8, iterations=1, ease_up_to=0, neighbours=5))
     made: Fit = fitting(config, quiet)
-    arrays, files = made._models(log, report := Report(), tmp_path)
+    arrays, files = made._models(log, catalog, report := Report(), tmp_path)
     assert files == {"index.faiss": tmp_path / "index.faiss"}
     assert files["index.faiss"].stat().st_size > 2_600 * 8
     assert report.figures["index_recall_at_20"] > 0.5

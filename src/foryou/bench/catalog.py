@@ -22,7 +22,7 @@ from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.simulate.vectors import Shape, vectors
 from foryou.wiring.home import Home, open_home
-from foryou.wiring.pipelines import FEATURES, serving_settings
+from foryou.wiring.models import FEATURES, serving_settings
 
 CATEGORIES = 200
 NEIGHBOURS = 16

@@ -5,7 +5,8 @@ import numpy as np
 from foryou.domain.slate import Query
 from foryou.features.hydrate import Hydrate
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import exact_twin, pipelines
+from foryou.wiring.models import exact_twin
+from foryou.wiring.pipelines import pipelines
 
 USERS = 50
 

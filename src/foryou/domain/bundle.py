@@ -23,7 +23,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is and how it came to be. Written last: a bundle without one does not exist.
 
     `through`: the position of the log that it was trained to. `settings`: every number that the models need at
-    serving time (weights of the blend, decay, …). `checksums`: file name -> blake2b of its bytes.
+    serving time (weights of the blend, decay, …). `ranker`: the one that won on validation. `checksums`: file name ->
+    blake2b of its bytes.
     """
 
     version: str
@@ -34,6 +35,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     through: dict[int, int] = {}
     settings: dict[str, float] = {}
     gate: Gate = Gate("none", "not judged")
+    ranker: str = "blend"
     report: dict[str, float] = {}
     checksums: dict[str, str] = {}
     format: int = FORMAT

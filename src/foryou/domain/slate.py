@@ -114,7 +114,8 @@ class QueryBatch:
             start = getattr(self, f"{name}_start")
             ragged[name] = getattr(self, name)[start[b] : start[b + 1]]
             ragged[f"{name}_start"] = np.array([0, len(ragged[name])])
-        return replace(self, memo={}, **{name: getattr(self, name)[one] for name in rows}, **ragged)
+        memo = {name: known[one] for name, known in self.memo.items() if name.endswith((":mean", ":deviation"))}
+        return replace(self, memo=memo, **{name: getattr(self, name)[one] for name in rows}, **ragged)
 
 
 @dataclass(slots=True)

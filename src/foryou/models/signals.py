@@ -148,6 +148,17 @@ class PriceMatch:
         return True
 
 
+class Price(_OfItem):
+    """log(1 + price)."""
+
+    name = "price"
+
+    def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
+        """Fill out [B, C]."""
+        kernels.gather(batch.view.catalog.price, item, out)
+        np.log1p(out, out=out)
+
+
 class SearchMatch(_OfItem):
     """The share of the searched words that the item has, in title, text, category, brand or tags; 0..1."""
 

@@ -7,7 +7,7 @@ from foryou import kernels
 from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.models.item_item import Links
-from foryou.serve.rankers import Blend
+from foryou.serve.rankers import Explained
 from foryou.serve.rules import Boosts
 from foryou.serve.sources import in_cart
 
@@ -28,7 +28,7 @@ _VERB = {
 class Explain:
     """Counterfactual reasons on the final score, exact for every history item that the models look at."""
 
-    def __init__(self, ranker: Blend) -> None:
+    def __init__(self, ranker: Explained) -> None:
         self._ranker = ranker
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
@@ -127,7 +127,7 @@ class GoesWith:
 class Judge:
     """Says what became of the item that a query asks about, stage by stage."""
 
-    def __init__(self, ranker: Blend, boosts: Boosts) -> None:
+    def __init__(self, ranker: Explained, boosts: Boosts) -> None:
         self._ranker, self._boosts = ranker, boosts
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[Verdict | None]:

@@ -15,8 +15,6 @@ import scipy.optimize
 from numba import njit
 from numpy.typing import NDArray
 
-from foryou.train.metrics import ndcg_of_rank
-
 RIDGE = 1e-4
 ROUNDS = 3
 STEPS = (0.3, -0.3, 0.8, -0.8)  # of a weight, halved each round
@@ -31,11 +29,13 @@ class Choices:
     """
 
     inputs: list[NDArray[np.float32]] = field(default_factory=list)
+    warm: list[bool] = field(default_factory=list)  # of each list: whether its user had a history
     lists: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
 
-    def add(self, inputs: NDArray[np.float32], chosen: Sequence[int]) -> None:
+    def add(self, inputs: NDArray[np.float32], chosen: Sequence[int], warm: bool = True) -> None:
         """Add a list with the places that were chosen from it."""
+        self.warm.append(warm)
         self.lists += [len(self.inputs)] * len(chosen)
         self.chosen += chosen
         self.inputs.append(inputs)
@@ -147,14 +147,3 @@ def ranks(choices: Choices, weight: NDArray[np.float32]) -> NDArray[np.int32]:
         ],
         np.int32,
     )
-
-
-def cross_fitted(choices: Choices, prior: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give NDCG@10 of each event with weights learned on the other half of the lists: an honest figure."""
-    lists = np.array(choices.lists)
-    late = lists >= len(choices.inputs) // 2
-    figures = np.zeros(len(lists))
-    for half in (late, ~late):
-        weight = learn(choices, prior, np.flatnonzero(~half))
-        figures[half] = ndcg_of_rank(ranks(choices, weight))[half]
-    return figures

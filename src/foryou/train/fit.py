@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
+from foryou.domain.event import CODE, Action
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import fingerprint
 from foryou.models import index
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
-from foryou.train import als, blend, content, item_item, lifts, replay
+from foryou.models.sequence import Fading
+from foryou.train import als, blend, content, item_item, lifts, rank, replay, sequence
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
 BLEND_PAGES = 4_000  # newest pages of the validation window that the blend learns from
 BLEND_PLACES = 1_000
+USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
 WELCOME_ACTIONS = 3  # a user's first actions: what newcomers start with
 WELCOME_HALF_LIFE_MS = 14 * 86_400_000
 
@@ -38,7 +41,8 @@ class FitSettings:
     neighbours: int
     validation_share: float
     serving: dict[str, float]  # settings of the models at serving time, into the manifest
-    priors: dict[str, float]  # input of the ranker -> its weight until something was learned of it
+    sequence: sequence.SequenceSettings
+    rank: rank.RankSettings
 
 
 Rehearse = Callable[
@@ -76,38 +80,36 @@ class Fit:
         report = Report()
         log = replay.by_page(log)
         cut = int(len(log) * (1 - self.settings.validation_share))
-        weights, gate = self._judged(log, cut, catalog, report)
+        ranked, gate = self._judged(log, cut, catalog, report)
         arrays, files = self._models(log, catalog, report, folder)
-        manifest = self._manifest(version, created_ms, catalog, weights, gate, report)
-        return ModelBundle(manifest, arrays, files), report
+        manifest = self._manifest(version, created_ms, catalog, ranked, gate, report)
+        return ModelBundle(manifest, arrays | ranked.arrays, files), report
 
-    def _judged(
-        self, log: Interactions, cut: int, catalog: Catalog, report: Report
-    ) -> tuple[NDArray[np.float32], Gate]:
-        prior = np.array(list(self.settings.priors.values()), np.float32)
+    def _judged(self, log: Interactions, cut: int, catalog: Catalog, report: Report) -> tuple[rank.Ranked, Gate]:
+        start = rank.unlearned(self.settings.rank)
         if cut < 100 or len(log) - cut < 20:
-            return prior, Gate(
-                "warn", f"{len(log)} events are too few to learn a blend or to judge; weights as configured"
-            )
+            return start, Gate("warn", f"{len(log)} events are too few to learn from or to judge; default weights")
         arrays, _ = self._models(log.part(0, cut), catalog, report, None)
-        draft = ModelBundle(self._manifest("draft", 0, catalog, prior, Gate("none", ""), report), arrays)
-        with report.stage("blend"):
+        draft = ModelBundle(self._manifest("draft", 0, catalog, start, Gate("none", ""), report), arrays | start.arrays)
+        with report.stage("choices"):
             choices, seen = self._choices(draft, log, cut, catalog)
-            weights = blend.learn(choices, prior)
-            ours = blend.cross_fitted(choices, prior)
+        with report.stage("rankers"):
+            ranked = rank.learned(choices, self.settings.rank, self.on_progress)
         popular = self._popular_ndcg(log, arrays, seen)
-        report.figures |= {"validation_ndcg_at_10": float(ours.mean()), "popularity_ndcg_at_10": popular}
-        return weights, _gate(float(ours.mean()), popular, len(ours))
+        report.figures |= {f"validation_{name}_ndcg_at_10": value for name, value in ranked.figures.items()}
+        ours = ranked.figures[ranked.chosen]
+        report.figures |= {"validation_ndcg_at_10": ours, "popularity_ndcg_at_10": popular}
+        return ranked, _gate(f"ranker {ranked.chosen}", ours, popular, len(choices.lists) // 2)
 
     def _choices(self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog) -> tuple[blend.Choices, int]:
         """Live through the validation window and note the ranker's inputs; gives the row where noting began, too."""
-        watched: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
+        watched: list[tuple[NDArray[np.int32], NDArray[np.float32], bool]] = []
 
         def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:
             kept = slate.kept()
             for b in range(len(batch)):
                 places = np.flatnonzero(kept[b])
-                watched.append((slate.item[b, places].copy(), inputs[:, b, places].copy()))
+                watched.append((slate.item[b, places].copy(), inputs[:, b, places].copy(), bool(batch.history[b, 0])))
 
         rehearsal = self.rehearse(draft, catalog, watch)
         events = log.events(catalog)
@@ -118,9 +120,9 @@ class Fit:
         for pages in replay.together(grouped):
             watched.clear()
             rehearsal.ask([log.user_ids[page.user] for page in pages], [page.at_ms for page in pages], 10)
-            for page, (items, inputs) in zip(pages, watched, strict=True):
+            for page, (items, inputs, warm) in zip(pages, watched, strict=True):
                 place = {item: where for where, item in enumerate(items.tolist())}
-                choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()])
+                choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()], warm)
             rehearsal.feed(events[pages[0].start : pages[-1].end])
             self.on_progress("blend", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
@@ -139,9 +141,11 @@ class Fit:
         with report.stage("popularity"):
             popular = popularity_of(np.bincount(log.item[log.taste != 0], minlength=log.items + 1).astype(np.float32))
             arrays["popularity"], arrays["popular"] = popular.column, popular.top
-            arrays["welcome"] = welcome(log)
+            arrays["welcome"], arrays["rating"] = welcome(log), ratings(log)
         with report.stage("content"):
             arrays |= content.fit(catalog, popular.column, settings.content) | lifts.fit(log, catalog)
+        with report.stage("sequence"):
+            arrays["sequence_into"], arrays["sequence_out"] = sequence.fit(log, Fading(), settings.sequence)
         with report.stage("als"):
             vectors = als.factorise(log, settings.als, lambda done, total: self.on_progress("als", done, total))
             arrays["vectors"], arrays["spectrum"] = rotated(vectors)
@@ -164,12 +168,14 @@ class Fit:
         return arrays, {"index.faiss": path}
 
     def _manifest(
-        self, version: str, created_ms: int, catalog: Catalog, weights: NDArray[np.float32], gate: Gate, report: Report
+        self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report
     ) -> Manifest:
-        named = {f"blend.{name}": float(weight) for name, weight in zip(self.settings.priors, weights, strict=True)}
+        priors = self.settings.rank.priors
+        named = {f"blend.{name}": float(weight) for name, weight in zip(priors, ranked.blend, strict=True)}
         return Manifest(
-            version=version, family="main", created_ms=created_ms, schema=fingerprint(tuple(self.settings.priors)),
-            catalog=catalog.version, settings=self.settings.serving | named, gate=gate, report=dict(report.figures),
+            version=version, family="main", created_ms=created_ms, schema=fingerprint(tuple(self.settings.rank.priors)),
+            catalog=catalog.version, settings=self.settings.serving | named, gate=gate, ranker=ranked.chosen,
+            report=dict(report.figures),
         )  # fmt: skip
 
 
@@ -185,9 +191,17 @@ def welcome(log: Interactions) -> NDArray[np.float32]:
     return np.log1p(counts).astype(np.float32)
 
 
-def _gate(ours: float, popular: float, predictions: int) -> Gate:
+def ratings(log: Interactions) -> NDArray[np.float32]:
+    """Give the mean rating of each item minus that of all, drawn to 0 by a few usual ones.  float32 [N+1]"""
+    rated = (log.action == CODE[Action.RATING]) & ~np.isnan(log.value)
+    usual = float(log.value[rated].mean()) if rated.any() else 0.0
+    away = np.bincount(log.item[rated], log.value[rated] - usual, minlength=log.items + 1)
+    return (away / (np.bincount(log.item[rated], minlength=log.items + 1) + USUAL_RATINGS)).astype(np.float32)
+
+
+def _gate(who: str, ours: float, popular: float, predictions: int) -> Gate:
     metrics = {"ndcg_at_10": ours, "popularity_ndcg_at_10": popular, "predictions": float(predictions)}
-    said = f"NDCG@10 {ours:.4f} on {predictions} held-out events, popularity {popular:.4f}"
+    said = f"{who}: NDCG@10 {ours:.4f} on {predictions} held-out events, popularity {popular:.4f}"
     if ours < popular:
         return Gate("refuse", f"{said}: worse than showing everybody the same; not promoted", metrics)
     if ours < 1.05 * popular:

@@ -15,7 +15,8 @@ from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
-from foryou.wiring.pipelines import pipelines, untrained
+from foryou.wiring.models import untrained
+from foryou.wiring.pipelines import pipelines
 
 
 @dataclass(frozen=True, slots=True)

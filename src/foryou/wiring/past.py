@@ -22,7 +22,8 @@ from foryou.serve.lists import followed
 from foryou.serve.live import UNTRAINED
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import pipelines, untrained
+from foryou.wiring.models import untrained
+from foryou.wiring.pipelines import pipelines
 
 T = TypeVar("T")
 READ = 5_000

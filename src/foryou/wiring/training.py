@@ -25,9 +25,10 @@ from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import event_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, content, dataset, evaluate, fit, item_item, replay
+from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import PRIORS, Watch, pipelines, serving_settings
+from foryou.wiring.models import PRIORS, ensemble, serving_settings
+from foryou.wiring.pipelines import Watch, pipelines
 
 Progress = Callable[[str, int, int], None]
 READ = 5_000
@@ -134,7 +135,9 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
         ease=item_item.EaseSettings(train.ease_regularisation, train.ease_decay),
         content=content.ContentSettings(train.content_width, train.content_terms, train.content_own, train.seed),
         ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
-        validation_share=train.validation_share, serving=serving_settings(train), priors=PRIORS,
+        validation_share=train.validation_share, serving=serving_settings(train),
+        sequence=sequence.SequenceSettings(train.sequence_width, train.sequence_epochs, seed=train.seed),
+        rank=rank.RankSettings(PRIORS, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed),
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     return fit.Fit(settings, rehearse, on_progress)

@@ -1,0 +1,48 @@
+"""How does a candidate stand among the others of its slate? An input measured in deviations from the slate's mean."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.ports import Feature
+from foryou.domain.slate import QueryBatch
+
+LEAST = np.float32(1e-6)
+
+
+class Relative:
+    """(input - mean) / deviation over the candidates of a query, of the first slate that a batch asks for."""
+
+    def __init__(self, feature: Feature) -> None:
+        self._feature = feature
+        self.name = f"{feature.name}_z"
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+        """Fill out [B, C]; 0 in empty places."""
+        self._feature.fill(batch, item, out)
+        mean, deviation = self._scale(batch, item, out)
+        out -= mean
+        out /= deviation
+        out[item == 0] = 0
+
+    def _scale(
+        self, batch: QueryBatch, item: NDArray[np.int32], values: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if f"{self.name}:mean" not in batch.memo:
+            there = item > 0
+            count = np.maximum(there.sum(axis=1), 1)
+            mean = np.array([row[on].sum(dtype=np.float64) for row, on in zip(values, there, strict=True)]) / count
+            away = (values - mean[:, None]) * there
+            deviation = np.sqrt(np.array([(row * row).sum(dtype=np.float64) for row in away]) / count)
+            batch.memo[f"{self.name}:mean"] = mean[:, None].astype(np.float32)
+            batch.memo[f"{self.name}:deviation"] = np.maximum(deviation, LEAST)[:, None].astype(np.float32)
+        return batch.memo[f"{self.name}:mean"], batch.memo[f"{self.name}:deviation"]
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
+        """Fill out [B, L, C] with the values of a history that had not entry l, in the measure of the whole one."""
+        if not self._feature.without(batch, item, out):
+            return False
+        plain = np.empty(item.shape, np.float32)
+        mean, deviation = self._scale(batch, item, plain) if f"{self.name}:mean" in batch.memo else (0, 1)
+        out -= np.asarray(mean)[..., None]
+        out /= np.asarray(deviation)[..., None]
+        return True

@@ -1,0 +1,160 @@
+"""Which ranker is served? Each is learned on the older choices, judged on the newer, then learned from all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.domain.errors import Unavailable
+from foryou.models.mlp import Ranker
+from foryou.train import blend
+from foryou.train.blend import Choices
+from foryou.train.metrics import ndcg_of_rank
+from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
+
+Arrays = dict[str, NDArray[np.generic]]
+HARD = 120  # candidates of a list that a ranker learns from: the best by the blend …
+EASY = 60  # … and some by chance
+WINS = 1.01  # a heavier ranker is chosen if it is better by this factor than the lighter ones
+KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the heaviest
+
+
+@dataclass(frozen=True, slots=True)
+class RankSettings:
+    """`priors`: input -> weight before anything was learned; `ensemble` gives the fixed mix for deviations [F]."""
+
+    priors: dict[str, float]
+    ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    kinds: tuple[str, ...] = KINDS
+    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=8, dropout=0.1))
+    seed: int = 42
+
+    @property
+    def prior(self) -> NDArray[np.float32]:
+        """Give the prior weights.  float32 [F]"""
+        return np.array(list(self.priors.values()), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """All rankers as arrays of a bundle, the weights of the blend [F], and which one won with which NDCG@10."""
+
+    arrays: Arrays
+    blend: NDArray[np.float32]
+    chosen: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The rankers of one set of choices: scores inputs [F, C] of a list, by name."""
+
+    arrays: Arrays
+    blend: NDArray[np.float32]
+    scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]]
+
+
+def unlearned(settings: RankSettings) -> Ranked:
+    """Give what is served where there is too little to learn from: the fixed weights."""
+    ones = np.ones(len(settings.priors), np.float32)
+    return Ranked({"ensemble": settings.ensemble(ones)}, settings.prior, "blend", {})
+
+
+def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str, int, int], None]) -> Ranked:
+    """Give the rankers of these choices, which stand in the order of time."""
+    half = len(choices.inputs) // 2
+    lists = np.array(choices.lists)
+    on_progress("rankers", 0, 2)
+    early = _fitted(choices, np.arange(half), settings)
+    late = np.flatnonzero(lists >= half)
+    figures = {name: float(_gains(choices, late, score).mean()) for name, score in early.scores.items()}
+    chosen = "blend"
+    for name in (name for name in KINDS if name in figures and name != "ensemble"):
+        if figures[name] > WINS * figures[chosen]:
+            chosen = name
+    if figures["ensemble"] > figures[chosen]:
+        chosen = "ensemble"
+    on_progress("rankers", 1, 2)
+    whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
+    on_progress("rankers", 2, 2)
+    return Ranked(whole.arrays, whole.blend, chosen, figures)
+
+
+def _gains(
+    choices: Choices, events: NDArray[np.intp], score: Callable[[NDArray[np.float32], bool], NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Give NDCG@10 of these events, each among all candidates of its list."""
+    rank = np.full(len(events), -1, np.int64)
+    last, scores = -1, np.zeros(0, np.float32)
+    for place, event in enumerate(events.tolist()):
+        q, mine = choices.lists[event], choices.chosen[event]
+        if q != last:
+            last, scores = q, score(choices.inputs[q], choices.warm[q])
+        if mine >= 0:
+            rank[place] = np.count_nonzero(scores > scores[mine])
+    return ndcg_of_rank(rank)
+
+
+def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> _Fitted:
+    among = np.flatnonzero(np.isin(choices.lists, lists))
+    weight = blend.learn(choices, settings.prior, among)
+    groups = _groups(choices, lists, weight, settings)
+    fixed = settings.ensemble(groups.inputs.std(axis=0))
+    arrays: Arrays = {"ensemble": fixed}
+    scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]] = {
+        "ensemble": lambda inputs, warm: np.asarray(fixed[int(warm)] @ inputs),
+        "blend": lambda inputs, warm: np.asarray(weight @ inputs),
+    }
+    cut = int(len(groups) * 0.85)
+    older, newer = groups.where(np.arange(cut)), groups.where(np.arange(cut, len(groups)))
+    for name, fit in (("logistic", fit_logistic), ("mlp", fit_mlp)):
+        if name not in settings.kinds or not (older.label > 0).any() or not (newer.label > 0).any():
+            continue
+        try:
+            found = fit(older, settings.fit, newer, settings.prior)
+        except Unavailable:  # PyTorch is not installed: the others do without
+            continue
+        arrays |= {f"{name}-{key}": array for key, array in found.items()}
+        scores[name] = _of_network(Ranker(found))
+    return _Fitted(arrays, weight, scores)
+
+
+def _of_network(ranker: Ranker) -> Callable[[NDArray[np.float32], bool], NDArray[np.float32]]:
+    def score(inputs: NDArray[np.float32], warm: bool) -> NDArray[np.float32]:  # noqa: ARG001
+        out = np.empty(inputs.shape[1], np.float32)
+        ranker.score(inputs, out)
+        return out
+
+    return score
+
+
+def _groups(choices: Choices, lists: NDArray[np.intp], weight: NDArray[np.float32], settings: RankSettings) -> Groups:
+    """Give the lists as groups: what was chosen, the HARD best of the others by the blend, and EASY by chance."""
+    random = np.random.default_rng(settings.seed)
+    chosen: dict[int, list[int]] = {}
+    for q, place in zip(choices.lists, choices.chosen, strict=True):
+        if place >= 0:
+            chosen.setdefault(q, []).append(place)
+    inputs, labels, sizes, weights = [], [], [], []
+    for q in lists.tolist():
+        mine = chosen.get(q)
+        if not mine:
+            continue
+        whole = choices.inputs[q]
+        others = np.setdiff1d(np.arange(whole.shape[1]), mine)
+        order = others[np.argsort(-(weight @ whole[:, others]), kind="stable")]
+        rest = order[HARD:]
+        some = random.choice(rest, min(EASY, len(rest)), replace=False) if len(rest) else rest
+        rows = np.concatenate([mine, order[:HARD], some]).astype(np.intp)
+        inputs.append(whole[:, rows].T)
+        labels.append(np.arange(len(rows)) < len(mine))
+        sizes.append(len(rows))
+        weights.append(len(mine))
+    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    width = len(settings.priors)
+    return Groups(
+        np.ascontiguousarray(np.concatenate([np.zeros((0, width), np.float32), *inputs])), start,
+        np.concatenate([np.zeros(0, np.bool_), *labels]).astype(np.float32), np.full(int(start[-1]), -1, np.int16),
+        np.array(weights, np.float32),
+    )  # fmt: skip

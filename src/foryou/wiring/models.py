@@ -1,0 +1,169 @@
+"""Which models does a bundle hold, and which inputs do they give the ranker? A new input is one line here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou.config import Ensemble, Train
+from foryou.domain.bundle import Manifest, ModelBundle
+from foryou.domain.errors import Refused
+from foryou.domain.ports import Feature
+from foryou.features.assemble import FeatureSchema, fingerprint
+from foryou.models import query, signals
+from foryou.models.content import Content
+from foryou.models.foldin import FoldIn, FoldInSettings
+from foryou.models.index import Exact, Index, InvertedFile
+from foryou.models.item_item import ItemItem, ItemItemSettings, Links
+from foryou.models.popularity import Column, Popularity, Trend, Welcome
+from foryou.models.recency import Recency
+from foryou.models.relative import Relative
+from foryou.models.sequence import Fading, Sequence
+from foryou.serve.live import UNTRAINED
+from foryou.serve.rankers import Blend, Explained, Learned
+
+PRIORS = {  # input -> weight until something was learned of it, in log odds per unit
+    "item_to_item": 1.0, "collaborative": 1.0, "sequence": 0.2, "popularity": 1.0, "welcome": 1.0, "trending": 1.0,
+    "rating": 0.0, "price": 0.0,
+    "content": 1.0, "category_match": 1.0, "brand_match": 0.5, "price_match": 0.3,
+    "search_match": 3.0, "page_match": 1.5, "arrival": 0.5, "fatigue": 0.3,
+    "age_lift": 0.5, "gender_lift": 0.5, "location_lift": 0.5, "device_lift": 0.5, "hour_lift": 0.5,
+    "item_to_item_z": 0.0, "collaborative_z": 0.0, "sequence_z": 0.0,
+    **{one.name: 0.0 for one in query.INPUTS},
+}  # fmt: skip
+FEATURES = tuple(PRIORS)
+GROUPS = {  # part of the ensemble -> its inputs; all others keep their weight of PRIORS
+    "collaborative": ("item_to_item", "collaborative", "sequence"),
+    "content": ("content", "category_match", "brand_match", "price_match"),
+    "popular": ("popularity", "welcome", "trending"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What a bundle holds, ready to compute. `default`: the ranker that won on validation."""
+
+    fold_in: FoldIn
+    item_item: ItemItem
+    popularity: Popularity
+    content: Content
+    index: Index
+    rankers: Mapping[str, Explained]
+    default: str
+
+    def ranker(self, name: str) -> Explained:
+        """Give the ranker of this name, `auto` = the one that won. Raises Refused if the bundle has none such."""
+        found = self.rankers.get(self.default if name == "auto" else name)
+        if found is None:
+            raise Refused(
+                f"The bundle has no ranker {name!r}, only {', '.join(self.rankers)}; train it (the MLP needs "
+                "`pip install foryou[train]`), or choose another in the placement"
+            )
+        return found
+
+
+def models_of(bundle: ModelBundle) -> Models:
+    """Give the models of a bundle. Raises Refused if it was trained for other inputs."""
+    manifest = bundle.manifest
+    if manifest.schema != fingerprint(FEATURES):  # first of all: an older bundle may lack what is read below
+        raise Refused(
+            f"Bundle {manifest.version} was trained for inputs {manifest.schema}, this release has "
+            f"{fingerprint(FEATURES)}; train again with `foryou train`"
+        )
+    arrays: Mapping[str, Any] = bundle.arrays
+    settings = manifest.settings
+    fold_in = FoldIn(arrays["vectors"], arrays["spectrum"], FoldInSettings(
+        unobserved=settings["fold_in.unobserved"], regularisation=settings["fold_in.regularisation"],
+        power=settings["fold_in.power"], confidence=settings["fold_in.confidence"],
+        dislike=settings["fold_in.dislike"], recency=_recency(settings, "fold_in"),
+    ))  # fmt: skip
+    links = Links(arrays.get("links"), arrays.get("link_ids"), arrays.get("link_values"))
+    item_item = ItemItem(links, ItemItemSettings(_recency(settings, "item_to_item"), settings["item_to_item.dislike"]))
+    popularity = Popularity(arrays["popularity"], arrays["popular"])
+    content = Content(arrays)
+    sequence = Sequence(arrays["sequence_into"], arrays["sequence_out"], Fading())
+    inputs: tuple[Feature, ...] = (
+        item_item, fold_in, sequence, Column("popularity", popularity.column), Welcome(arrays["welcome"]), Trend(),
+        Column("rating", arrays["rating"]), signals.Price(), content, signals.CategoryMatch(), signals.BrandMatch(),
+        signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(), signals.Arrival(), signals.Fatigue(),
+        *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
+        Relative(item_item), Relative(fold_in), Relative(sequence), *query.INPUTS,
+    )  # fmt: skip
+    named = {one.name: one for one in inputs}
+    schema = FeatureSchema(tuple(named[name] for name in FEATURES))
+    rankers: dict[str, Explained] = {
+        "blend": Blend(schema, np.array([settings[f"blend.{name}"] for name in FEATURES], np.float32)),
+        "ensemble": Blend(schema, arrays["ensemble"]),
+    }
+    for name in ("logistic", "mlp"):
+        mine = {key.removeprefix(f"{name}-"): array for key, array in arrays.items() if key.startswith(f"{name}-")}
+        if mine:
+            rankers[name] = Learned(schema, mine)
+    return Models(fold_in, item_item, popularity, content, _index(bundle), rankers, manifest.ranker)
+
+
+def _recency(settings: Mapping[str, float], name: str) -> Recency:
+    return Recency(
+        int(settings[f"{name}.length"]), settings.get(f"{name}.place_power", 0.0), settings[f"{name}.age_power"]
+    )
+
+
+def _index(bundle: ModelBundle) -> Index:
+    vectors: NDArray[np.float32] = bundle.arrays["vectors"]  # type: ignore[assignment]
+    if "index.faiss" in bundle.files:
+        return InvertedFile(bundle.files["index.faiss"], vectors, int(bundle.manifest.report["index_probes"]))
+    return Exact(vectors)
+
+
+def ensemble(shares: Ensemble, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the weights of the fixed mix, for users without and with a history: float32 [2, F].
+
+    Inputs of a part share its weight, each by its deviation, scale [F].
+    """
+    table = np.tile(np.array(list(PRIORS.values()), np.float32), (2, 1))
+    for row, mix in enumerate((shares.cold, shares.warm)):
+        for share, names in zip(mix, GROUPS.values(), strict=True):
+            for name in names:
+                place = FEATURES.index(name)
+                table[row, place] = shares.strength * share / len(names) / max(float(scale[place]), 1e-6)
+    return table
+
+
+def untrained() -> ModelBundle:
+    """Give the bundle of a home where nothing was trained yet: it serves what trends, and what content says."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "vectors": np.zeros((1, 8), np.float32), "spectrum": np.zeros(8, np.float32),
+        "links": np.zeros((1, 1), np.float32), "popularity": np.zeros(1, np.float32),
+        "popular": np.zeros(0, np.int32), "welcome": np.zeros(1, np.float32), "rating": np.zeros(1, np.float32),
+        "sequence_into": np.zeros((1, 4), np.float32), "sequence_out": np.zeros((1, 5), np.float32),
+        "content_terms": np.zeros(0, np.uint32), "content_idf": np.zeros(0, np.float32),
+        "content_projection": np.zeros((0, 1), np.float32), "content_vectors": np.zeros((1, 1), np.float32),
+        "postings_start": np.zeros(1, np.int64), "postings_ids": np.zeros(0, np.int32),
+        "postings_values": np.zeros(0, np.float32),
+        "ensemble": ensemble(Ensemble(), np.ones(len(FEATURES), np.float32)),
+    }  # fmt: skip
+    for kind in signals.GROUPS:
+        arrays |= {f"{kind}_groups": np.zeros(0, np.uint64), f"{kind}_lift": np.zeros((1, 1), np.float32)}
+    settings = serving_settings(Train()) | {f"blend.{name}": weight for name, weight in PRIORS.items()}
+    manifest = Manifest(
+        version=UNTRAINED, family="main", created_ms=0, schema=fingerprint(FEATURES), catalog="", settings=settings
+    )
+    return ModelBundle(manifest, arrays)
+
+
+def serving_settings(train: Train) -> dict[str, float]:
+    """Give the settings of the models at serving time, as a manifest holds them."""
+    return {
+        "fold_in.unobserved": train.unobserved, "fold_in.regularisation": train.regularisation,
+        "fold_in.power": train.power, "fold_in.confidence": train.fold_confidence, "fold_in.dislike": train.dislike,
+        "fold_in.length": train.fold_length, "fold_in.age_power": train.fold_age_power,
+        "item_to_item.length": train.history, "item_to_item.place_power": train.place_power,
+        "item_to_item.age_power": train.age_power, "item_to_item.dislike": train.dislike_links,
+    }  # fmt: skip
+
+
+def exact_twin(bundle: ModelBundle) -> ModelBundle:
+    """Give the same bundle without its index: it scans all items, and is what an index is measured against."""
+    return ModelBundle(bundle.manifest, bundle.arrays)
