@@ -47,6 +47,18 @@ def test_the_score_is_the_bias_and_the_faded_vectors_against_the_candidate_group
     np.testing.assert_allclose(scores(batch(ANN))[0, 1:], expected[1:], rtol=1e-4, atol=1e-5)
 
 
+def test_a_dislike_counts_as_much_as_it_is_told_to() -> None:
+    whole, rest = batch(ANN[1:2]), batch([])
+    for dislike, sign in ((0.0, 0), (1.0, 1), (-0.5, -0.5)):
+        found = []
+        for asked in (whole, rest):
+            out = np.full((1, N + 1), np.nan, np.float32)
+            Sequence(INTO, OUT, Fading((0.5, 2.0), 0.0, dislike=dislike)).fill(asked, ALL, out)
+            found.append(out[0])
+        expected = sign * (OUT[:, :8] @ INTO[SHOP.catalog.number("love-2")])
+        np.testing.assert_allclose(found[0] - found[1], expected, atol=1e-5)
+
+
 def test_someone_without_history_gets_the_bias_and_an_item_without_a_row_gets_nothing() -> None:
     assert scores(batch([]))[0].tolist() == OUT[:, 8].tolist()
     out = np.full((1, 2), np.nan, np.float32)

@@ -14,12 +14,14 @@ from foryou.models.recency import MINUTE_MS
 class Fading:
     """weight_g = (1 + place)^-power_g · (1 + minutes)^-age_power for the `length` newest distinct items.
 
-    One power for each group of dimensions.
+    One power for each group of dimensions. `dislike`: weight per unit of dislike; 0 = no entry, 1 = it counts like a
+    like (what somebody rates says where they are, whatever the rating), negative = pushes away.
     """
 
     powers: tuple[float, ...] = (0.25, 0.75, 1.5, 3.0)
     age_power: float = 0.1
     length: int = 49  # one less than a batch holds, so that leaving one out can bring in the one behind it
+    dislike: float = 0.0
 
     def places(self, width: int) -> NDArray[np.float32]:
         """Give the weight of each place 0 (newest) .. width - 1 per group.  float32 [G, width]"""
@@ -27,13 +29,17 @@ class Fading:
         weight = np.power(1.0 + place, -np.array(self.powers)[:, None]) * (place < self.length)
         return np.asarray(weight, np.float32)
 
+    def tastes(self, taste: NDArray[np.float32], minutes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give what each entry weighs wherever it stands, in any shape."""
+        return np.where(taste < 0, np.float32(-self.dislike) * taste, taste) * self.ages(minutes)
+
     def ages(self, minutes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the weight of each age, in any shape."""
         return np.asarray(np.power(1 + minutes, np.float32(-self.age_power)), np.float32)
 
 
 class Sequence:
-    """Scores by b_c + Σ_g u_g · out_gc with u_g = Σ_l weight_g · taste · into_g[h_l]; a dislike is no entry.
+    """Scores by b_c + Σ_g u_g · out_gc with u_g = Σ_l weight_g · taste · into_g[h_l].
 
     into float32 [N+1, D] and out float32 [N+1, D+1] of `train.sequence`; the last column of `out` is b.
     """
@@ -51,7 +57,7 @@ class Sequence:
         """Give what each entry weighs wherever it stands.  float32 [B, H]"""
         now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
         minutes = (np.maximum(0, now - batch.at_ms) / MINUTE_MS).astype(np.float32)
-        return np.asarray(np.maximum(batch.taste, 0) * self._fading.ages(minutes), np.float32)
+        return self._fading.tastes(batch.taste, minutes)
 
     def _places(self, batch: QueryBatch) -> NDArray[np.float32]:
         return self._fading.places(batch.history.shape[1])

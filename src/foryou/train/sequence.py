@@ -73,7 +73,7 @@ def _before(
 
 
 def pages(log: Interactions, fading: Fading) -> Pages:
-    """Give the newest pages with the history before them; a dislike weighs nothing, but it can be what came next."""
+    """Give the newest pages with the history before them; a dislike, too, can be what came next."""
     second = log.at_ms // 1_000
     order = np.lexsort((np.arange(len(log)), second, log.user))
     user, item, at_ms, taste = log.user[order], log.item[order], log.at_ms[order], log.taste[order]
@@ -89,7 +89,7 @@ def pages(log: Interactions, fading: Fading) -> Pages:
     minutes = (np.maximum(0, at_ms[first][:, None] - at_ms[row]) / MINUTE_MS).astype(np.float32)
     start = np.append(0, np.cumsum(size)).astype(np.int64)
     rows = np.repeat(first - start[:-1], size) + np.arange(start[-1])
-    return Pages(history, np.maximum(best, 0) * fading.ages(minutes), item[rows], start)
+    return Pages(history, fading.tastes(best, minutes), item[rows], start)
 
 
 class _Adam:
@@ -172,7 +172,7 @@ def _bags(
 ) -> tuple[list[scipy.sparse.csr_array], NDArray[np.int32]]:
     """Give the pages as sparse rows float32 [Q, M] per group, over the M items named second."""
     history, weight = found.history[chosen], found.weight[chosen]
-    kept = (history > 0) & (weight > 0) & (random.random(history.shape) >= dropout)
+    kept = (history > 0) & (weight != 0) & (random.random(history.shape) >= dropout)
     names, column = np.unique(history[kept], return_inverse=True)
     row, place = np.nonzero(kept)
     flat = weight[kept] / np.float32(1 - dropout)
