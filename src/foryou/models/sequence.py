@@ -18,7 +18,7 @@ class Fading:
     like (what somebody rates says where they are, whatever the rating), negative = pushes away.
     """
 
-    powers: tuple[float, ...] = (0.25, 0.75, 1.5, 3.0)
+    powers: tuple[float, ...] = (0.5, 1.0)
     age_power: float = 0.1
     length: int = 49  # one less than a batch holds, so that leaving one out can bring in the one behind it
     dislike: float = 0.0

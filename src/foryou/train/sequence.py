@@ -1,7 +1,7 @@
 """How are the vectors learned that say what comes next? Softmax over the items after each page, by Adam.
 
 s_c = b_c + Σ_g u_g · out_gc, u_g = Σ_l w_g(place, age) · into_g[h_l]: the D dimensions are split into groups, each
-with a fading of its own, from the long memory to the last action. The weights are fixed, so a page is a sparse row
+with a fading of its own, a slow and a fast one. The weights are fixed, so a page is a sparse row
 per group and all gradients are a few matrix products (the loss of Covington et al. 2016 on a bag of items that knows
 recency). Entries of the history and dimensions of the user are dropped at random while learning.
 """
@@ -30,7 +30,7 @@ START = 0.1  # spread of the first vectors
 class SequenceSettings:
     """D `width` in all, passes over the log, step size, share of entries and dimensions that are dropped, seed."""
 
-    width: int = 96
+    width: int = 64
     epochs: int = 12
     rate: float = 0.003
     dropout: float = 0.5
