@@ -120,13 +120,7 @@ def _placements() -> dict[str, Placement]:
     return {
         "home": Placement(),
         "item": Placement(
-            collaborative=0,
-            item_to_item=0,
-            content=0,
-            similar=300,
-            new_arrivals=0,
-            category_cap=0,
-            explore_share=0.0,
+            collaborative=0, item_to_item=0, content=0, similar=300, new_arrivals=0, category_cap=0, explore_share=0.0
         ),
         "cart": Placement(
             collaborative=0,

@@ -26,10 +26,9 @@ class Filters:
         fit = np.ones(item.shape, np.bool_)
         if self._placement:
             fit &= matches(parse(self._placement), catalog, item, now_ms)
-        for b, query in enumerate(batch.query):
-            if query.filter:
-                one = slice(b, b + 1)
-                fit[one] &= matches(parse(query.filter), catalog, item[one], now_ms[one])
+        for text in {query.filter for query in batch.query} - {""}:
+            rows = [b for b, query in enumerate(batch.query) if query.filter == text]
+            fit[rows] &= matches(parse(text), catalog, item[rows], now_ms[rows])
         return fit
 
 

@@ -164,11 +164,13 @@ class Listed:
         if not shelf.lists.by_name:
             return
         item = np.zeros((len(batch), self.places), np.int32)
+        firsts: dict[tuple[str, ...], NDArray[np.int32]] = {}  # mostly the same lists count for a whole batch
         for b, query in enumerate(batch.query):
-            lists = [shelf.numbers[one.name] for one in shelf.active(self._kind, self._placement, query.now_ms)]
-            first = self._in_turn(lists)
-            item[b, : len(first)] = first
-        slate.propose(self.name, item, np.full(item.shape, -2 * BEHIND, np.float32))
+            names = tuple(one.name for one in shelf.active(self._kind, self._placement, query.now_ms))
+            if names not in firsts:
+                firsts[names] = self._in_turn([shelf.numbers[name] for name in names])
+            item[b, : len(firsts[names])] = firsts[names]
+        slate.propose(self.name, item, np.full(item.shape, -4 * BEHIND, np.float32))
 
     def _in_turn(self, lists: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
         firsts = np.zeros((len(lists), self.places), np.int32)
