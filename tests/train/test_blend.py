@@ -78,5 +78,13 @@ def test_several_choices_from_one_list_each_count() -> None:
 def test_a_rank_counts_the_better_candidates_of_its_list() -> None:
     made = Choices()
     made.add(np.array([[0.1, 0.9, 0.5]], np.float32), [0, 1, -1, 2])
-    made.add(np.array([[0.3, 0.3]], np.float32), [1])
-    assert ranks(made, np.ones(1, np.float32)).tolist() == [2, 0, -1, 1, 0]
+    made.add(np.array([[0.3, 0.3, 0.3]], np.float32), [1])
+    assert ranks(made, np.ones(1, np.float32)).tolist() == [2, 0, -1, 1, 1]
+
+
+def test_nothing_is_learned_from_an_order_that_is_none() -> None:
+    assert learn(world(), PRIOR)[0] > 0
+    same = world(50)
+    for inputs in same.inputs:
+        inputs[:] = 1
+    assert ranks(same, learn(same, PRIOR)).min() > 5

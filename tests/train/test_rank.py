@@ -12,7 +12,7 @@ from foryou.train.rank import RankSettings, learned, unlearned
 from foryou.train.ranker import Settings
 
 PRIORS = {"a": 1.0, "b": 1.0, "silent": 3.0}
-FIT = Settings(objective="listwise", epochs=6, hidden=(16, 8), batch_rows=512)
+FIT = Settings(objective="listwise", epochs=15, hidden=(16, 8), batch_rows=512, rate=3e-3)
 
 
 def fixed(scale: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -27,7 +27,7 @@ def quiet(stage: str, done: int, total: int) -> None:
     """Hear of progress and say nothing."""
 
 
-def world(crossed: bool, lists: int = 500, candidates: int = 40) -> Choices:
+def world(crossed: bool, lists: int = 800, candidates: int = 20) -> Choices:
     """Give lists from which users choose by a and b, or half of them by a and half against it, as b says."""
     random, made = np.random.default_rng(1), Choices()
     for _ in range(lists):

@@ -92,7 +92,7 @@ def _gains(
         if q != last:
             last, scores = q, score(choices.inputs[q], choices.warm[q])
         if mine >= 0:
-            rank[place] = np.count_nonzero(scores > scores[mine])
+            rank[place] = blend.rank_of(scores, mine)
     return ndcg_of_rank(rank)
 
 
