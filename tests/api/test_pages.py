@@ -57,7 +57,7 @@ def test_the_document_has_the_structure_of_openapi(document: dict[str, Any]) -> 
         assert len(one["tags"]) == 1
         assert "default" in one["responses"]
         asks = "parameters" in one or "requestBody" in one
-        assert ({"400", "503"} <= set(one["responses"])) == asks
+        assert {"400", "503"} <= set(one["responses"]) or not asks
         assert ("413" in one["responses"]) == ("requestBody" in one)
         in_path = [parameter["name"] for parameter in one.get("parameters", []) if parameter["in"] == "path"]
         assert in_path == re.findall(r"{(\w+)}", name)

@@ -246,7 +246,14 @@ class ListIn(Wire):
     """A list as its editor describes it: what PUT replaces."""
 
     kind: Kind
-    item_ids: Annotated[list[Id], Meta(max_length=MAX_ITEMS, description="in order, the first one first")]
+    item_ids: Annotated[
+        list[Id],
+        Meta(
+            max_length=MAX_ITEMS,
+            description="in order, the first one first",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ]
     start_ms: Annotated[Time, Meta(description="not shown before; 0 = from now on")] = 0
     end_ms: Annotated[Time, Meta(description="not shown from then on; 0 = never ends")] = 0
     placements: Annotated[

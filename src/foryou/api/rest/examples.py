@@ -18,6 +18,11 @@ _ITEM: Json = {
     "expires_ms": 0, "status": "available", "tags": ["classic"], "embedding": [],
 }  # fmt: skip
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
+_LIST: Json = {
+    "kind": "sponsored", "item_ids": ["arrakis", "dune"], "start_ms": 1_700_000_000_000, "end_ms": 0,
+    "placements": ["home"], "quota": 1, "label": "Sponsored",
+}  # fmt: skip
+_LISTED: Json = {"name": "desert-week", **_LIST, "active": True, "unknown_item_ids": []}
 
 EXAMPLES: dict[Any, Json] = {
     schema.Ask: {
@@ -32,6 +37,10 @@ EXAMPLES: dict[Any, Json] = {
     },
     schema.ItemIn: _ITEM,
     schema.UserIn: _PROFILE | {"interests": ["Books"]},
+    schema.ListIn: _LIST,
+    schema.ListOut: _LISTED,
+    schema.ListsOut: {"lists": [_LISTED]},
+    schema.ListDeleted: {"name": "desert-week"},
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,

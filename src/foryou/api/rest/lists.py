@@ -20,14 +20,14 @@ async def put_list(request: Request) -> ASGIApp:
     return reply(await service_of(request).lists.put(name, body))
 
 
-@get(PATH, opt=operation(schema.ListOut))
+@get(PATH, opt=operation(schema.ListOut, errors=(400, 404, 503)))
 async def one_list(request: Request) -> ASGIApp:
     """Show a list."""
     query_of(request)
     return reply(await service_of(request).lists.one(path_id(request, "name")), FRESH)
 
 
-@delete(PATH, status_code=200, opt=operation(schema.ListDeleted))
+@delete(PATH, status_code=200, opt=operation(schema.ListDeleted, errors=(400, 404, 503)))
 async def delete_list(request: Request) -> ASGIApp:
     """Remove a list; it is not shown any more."""
     query_of(request)
