@@ -73,6 +73,7 @@ class Driver:
         self._market, self._host, self._port = market, parts.hostname, parts.port or 80
         self._teller, self._life, self._lock = Teller(market), Life.begin(market), Lock()
         self._thread, self.tally = local(), Tally()
+        self._connections: list[http.client.HTTPConnection] = []
         self._known = self._base = market.items_at(market.now_ms)
         self._started_ms = _now_ms()
 
@@ -104,6 +105,11 @@ class Driver:
             except KeyboardInterrupt:
                 pool.shutdown(cancel_futures=True)
         return self.tally.told(time.perf_counter() - start)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._connections:
+            connection.close()
 
     def _visit(self, number: int, planned: float) -> None:
         """Live through one visit; what goes wrong is counted, and the next visitor comes anyway."""
@@ -180,6 +186,7 @@ class Driver:
         connection = getattr(self._thread, "connection", None)
         if connection is None:
             connection = self._thread.connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+            self._connections.append(connection)
         try:
             head = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, path, None if body is None else json.dumps(body), head)

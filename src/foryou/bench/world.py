@@ -276,7 +276,8 @@ def _new_items(rows: Rows, market: Market, sample: list[Visits], count: int) -> 
     drawn = _ratios(draws @ shown, draws @ clicks, item_days)
     result = {"items": float(new.sum()), "shown": float(shown[:, 1::2].sum())}
     for name in found:
-        low, high = np.nanquantile(drawn[name], [0.025, 0.975]) if result["shown"] else (np.nan, np.nan)
+        known = drawn[name][np.isfinite(drawn[name])]
+        low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
         result |= {name: float(found[name][0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return result
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -135,7 +135,7 @@ def _drive(
     known = (folder / simulated.NAME).is_file()
     market = simulated.found(folder) if known else _market(*sizes)
     driver = Driver(market, url)
-    with show.progress() as report:
+    with closing(driver), show.progress() as report:
         if not known:
             driver.furnish(report)
         told = driver.drive(rate, seconds, report)
