@@ -90,7 +90,7 @@ def bundle(
     popular = popularity_of(counts)
     arrays = dict(untrained().arrays) | {
         "vectors": turned, "spectrum": spectrum, "links": links(), "popularity": popular.column,
-        "popular": popular.top, "welcome": np.zeros_like(counts),
+        "popular": popular.top,
     }  # fmt: skip
     blend = {f"blend.{name}": weight for name, weight in (dict.fromkeys(FEATURES, 0.0) | WEIGHTS | weights).items()}
     manifest = Manifest(
@@ -142,7 +142,7 @@ class Shop:
         start, self._offset = self._offset, self._offset + len(events)
         folded = fold(known, events, range(start + 1, self._offset + 1))
         before, after = {"events": start}, {"events": self._offset}
-        self.store.write(Change(0, before, after, folded.records, folded.counts), self._token)
+        self.store.write(Change(0, before, after, folded.records, folded.counts, folded.firsts), self._token)
 
     def run(self, *queries: Query, deadline: float = np.inf) -> tuple[list[Answer], Trace]:
         return self.pipeline.run(list(queries), deadline)

@@ -181,7 +181,7 @@ class Train(Group, frozen=True):
     rankers: Annotated[
         tuple[str, ...], Meta(description="rankers that are learned and compared beside ensemble and blend")
     ] = ("logistic", "mlp")
-    sequence_width: Annotated[int, Meta(ge=4, le=1_024, description="width of the vectors of what comes next")] = 96
+    sequence_width: Annotated[int, Meta(ge=4, le=1_024, description="width of the vectors of what comes next")] = 64
     sequence_epochs: Annotated[int, Meta(ge=0, le=100, description="passes over the log to learn them; 0 = none")] = 12
     content_width: Annotated[int, Meta(ge=1, le=1_024, description="width of the content vectors")] = 64
     content_terms: Annotated[int, Meta(ge=1, description="terms of items that are known, the most frequent")] = 50_000

@@ -135,7 +135,7 @@ def _bundle(catalog: Catalog) -> ModelBundle:
     draft = untrained()
     arrays = dict(draft.arrays) | {
         "vectors": np.zeros((len(catalog) + 1, 8), np.float32), "links": rows, "popularity": popularity,
-        "popular": np.argsort(-popularity)[: len(catalog)].astype(np.int32), "welcome": np.zeros_like(popularity),
+        "popular": np.argsort(-popularity)[: len(catalog)].astype(np.int32),
     }  # fmt: skip
     settings = draft.manifest.settings | {f"blend.{name}": weight for name, weight in WEIGHTS.items()}
     settings["item_to_item.age_power"] = 0.0  # so that a score does not depend on when it is asked for

@@ -16,13 +16,13 @@ from foryou.wiring.home import Home
 
 def other_schema() -> ModelBundle:
     bundle = worlds.bundle("old")
-    arrays = {name: array for name, array in bundle.arrays.items() if name != "welcome"}
+    arrays = {name: array for name, array in bundle.arrays.items() if name != "popular"}
     return ModelBundle(msgspec.structs.replace(bundle.manifest, schema="0123456789abcdef"), arrays)
 
 
 def incomplete() -> ModelBundle:
     bundle = worlds.bundle("old")
-    return ModelBundle(bundle.manifest, {name: array for name, array in bundle.arrays.items() if name != "welcome"})
+    return ModelBundle(bundle.manifest, {name: array for name, array in bundle.arrays.items() if name != "popular"})
 
 
 def no_catalog() -> ModelBundle:
@@ -34,7 +34,7 @@ REFUSED = {
                                    " train again with `foryou train`"),
     "missing": (None, "bundles/old"),
     "no_catalog": (no_catalog, "no-such-catalog"),
-    "incomplete": (incomplete, r"broken: KeyError\('welcome'\)"),
+    "incomplete": (incomplete, r"broken: KeyError\('popular'\)"),
 }  # fmt: skip
 
 

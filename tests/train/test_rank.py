@@ -20,7 +20,7 @@ def fixed(scale: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def settings(**more: object) -> RankSettings:
-    return RankSettings(PRIORS, fixed, fit=FIT, **more)  # type: ignore[arg-type]
+    return RankSettings(PRIORS, {"a": 1.0}, fixed, fit=FIT, **more)  # type: ignore[arg-type]
 
 
 def quiet(stage: str, done: int, total: int) -> None:

@@ -22,7 +22,7 @@ from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.simulate.vectors import Shape, vectors
 from foryou.wiring.home import Home, open_home
-from foryou.wiring.models import FEATURES, serving_settings
+from foryou.wiring.models import FEATURES, serving_settings, untrained
 
 CATEGORIES = 200
 NEIGHBOURS = 16
@@ -90,18 +90,18 @@ def _arrays(
     ids = random.integers(1, len(turned), (len(turned), NEIGHBOURS), dtype=np.int32)
     values = np.sort(random.random((len(turned), NEIGHBOURS), dtype=np.float32))[:, ::-1] * np.float32(0.02)
     ids[0] = 0
-    return {
+    return dict(untrained().arrays) | {
         "vectors": turned, "spectrum": spectrum, "popularity": popular.column, "popular": popular.top,
-        "welcome": np.zeros(len(turned), np.float32), "link_ids": ids, "link_values": np.ascontiguousarray(values),
+        "link_ids": ids, "link_values": np.ascontiguousarray(values),
     }  # fmt: skip
 
 
 def _manifest(home: Home, catalog: str, report: dict[str, float]) -> Manifest:
-    weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "welcome": 0.0, "trending": 0.01}
+    weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "trending": 0.01}
     return Manifest(
         version="generated", family="main", created_ms=home.clock.now_ms(),
         schema=fingerprint(FEATURES), catalog=catalog,
-        settings=serving_settings(home.config.train) | {f"blend.{name}": weights[name] for name in FEATURES},
+        settings=serving_settings(home.config.train) | {f"blend.{name}": weights.get(name, 0.0) for name in FEATURES},
         gate=Gate("none", "generated, not trained"), report=report,
     )  # fmt: skip
 

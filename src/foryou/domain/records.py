@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 FOLD_VERSION = 2
+FIRST = 3  # distinct items that a newcomer begins with
 HISTORY = 200  # H: actions kept per user
 VIEWS = 5  # items of the session kept in the core record
 SEEN = 20_000  # item hashes kept per user, oldest dropped
@@ -127,7 +128,8 @@ class Change:
 
     `after`/`through`: stream -> offset before and after the folded records (-1: start); the store refuses the
     change with StalePosition unless `after` is exactly what it holds.
-    `counts`: (hour, item hash) -> increments of the trending counter.
+    `counts`: (hour, item hash) -> increments of the trending counter; `firsts`: (day, item hash) -> increments of
+    the counter of what newcomers start with.
     """
 
     partition: int
@@ -135,6 +137,22 @@ class Change:
     through: dict[str, int]
     records: dict[str, UserRecord]
     counts: dict[tuple[int, int], int]
+    firsts: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Firsts:
+    """What newcomers began with, per day and item.
+
+    day int32 [m] days since 1970 · item uint64 [m] hashes · count int64 [m]
+    """
+
+    day: NDArray[np.int32]
+    item: NDArray[np.uint64]
+    count: NDArray[np.int64]
+
+
+NO_FIRSTS = Firsts(np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class Trending:
     item: NDArray[np.uint64]
     count: NDArray[np.int64]
     position: dict[int, int]
+    firsts: Firsts = NO_FIRSTS
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

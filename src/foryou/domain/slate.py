@@ -49,6 +49,7 @@ class View:
 
     trending  float32 [N+1] decayed interest of the last 24 h · trending_top int32 [n] its best items, best first ·
     trending_position, trending_ms: the counters that it was made of, and the time that it was made for
+    welcome, welcome_top: as for trending, of what newcomers began with in the last weeks
     newest    int32 [n] what was published lately and may be shown, newest first · shelf the lists made by hand
     """
 
@@ -59,6 +60,8 @@ class View:
     trending_ms: int
     newest: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     shelf: Shelf = EMPTY_SHELF
+    welcome: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32))
+    welcome_top: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(slots=True)

@@ -15,11 +15,12 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from foryou.domain.clock import HOUR_MS
+from foryou.domain.clock import DAY_MS, HOUR_MS
 from foryou.domain.event import ABOUT_ITEMS, CODE, Action, Event, EventColumns, columns, hash64, hashes, interest
 from foryou.domain.exposure import Exposure
 from foryou.domain.records import (
     ACTION_DTYPE,
+    FIRST,
     HISTORY,
     NO_HISTORY,
     NO_IMPRESSIONS,
@@ -41,10 +42,11 @@ _COUNT_UNIT = 100  # counters hold hundredths of an interest
 
 @dataclass(slots=True)
 class Folded:
-    """What folding gave: the records that changed, and increments of (hour, item hash)."""
+    """What folding gave: the records that changed, and increments of (hour, item hash) and of (day, item hash)."""
 
     records: dict[str, UserRecord] = field(default_factory=dict)
     counts: dict[tuple[int, int], int] = field(default_factory=dict)
+    firsts: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
 def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offsets: Sequence[int]) -> Folded:
@@ -62,11 +64,11 @@ def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offset
         start = 0
         for index, place in enumerate(places):  # alias and forget cut a user's events into runs; both are rare
             if events[place].action in (Action.ALIAS, Action.FORGET):
-                record = _fold_run(record, events, arrays, places[start:index], result.counts)
+                record = _fold_run(record, events, arrays, places[start:index], result)
                 forget = events[place].action is Action.FORGET
                 record = (_forgotten if forget else _aliased)(record, events[place])
                 start = index + 1
-        record = _fold_run(record, events, arrays, places[start:], result.counts)
+        record = _fold_run(record, events, arrays, places[start:], result)
         result.records[user] = replace(record, offset=offsets[places[-1]])
     return result
 
@@ -108,7 +110,7 @@ def _fold_run(
     events: Sequence[Event],
     arrays: EventColumns,
     places: list[int],
-    counts: dict[tuple[int, int], int],
+    result: Folded,
 ) -> UserRecord:
     if not places:
         return record
@@ -132,7 +134,8 @@ def _fold_run(
     for name in ("at_ms", "event", "item", "value", "action"):
         new[name] = getattr(arrays, name)[at]
     history, fresh = _remember(record.history, new)
-    _count(fresh, counts)
+    _count(fresh, result.counts)
+    _count_firsts(record.seen, fresh, result.firsts)
     core = msgspec.structs.replace(core, views=_latest_items(history), last_ms=int(history["at_ms"][-1]))
     return replace(record, core=core, history=history, seen=_see(record.seen, new["item"]))
 
@@ -213,6 +216,20 @@ def _see(seen: NDArray[np.uint32], items: NDArray[np.uint64]) -> NDArray[np.uint
 def _latest_items(history: NDArray[np.void]) -> tuple[int, ...]:
     latest = dict.fromkeys(history["item"][::-1][: 4 * VIEWS].tolist())
     return tuple(latest)[:VIEWS]
+
+
+def _count_firsts(seen: NDArray[np.uint32], fresh: NDArray[np.void], firsts: dict[tuple[int, int], int]) -> None:
+    """Count the liked ones among the first distinct items of a newcomer."""
+    if len(seen) >= FIRST:
+        return
+    known = set(seen.tolist())
+    liked = interest(fresh["action"], fresh["value"]) > 0
+    for item, at_ms, like in zip(fresh["item"].tolist(), fresh["at_ms"].tolist(), liked.tolist(), strict=True):
+        if len(known) < FIRST and (item & 0xFFFFFFFF) not in known:
+            known.add(item & 0xFFFFFFFF)
+            if like:
+                key = at_ms // DAY_MS, item
+                firsts[key] = firsts.get(key, 0) + 1
 
 
 def _count(fresh: NDArray[np.void], counts: dict[tuple[int, int], int]) -> None:

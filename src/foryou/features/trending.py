@@ -1,14 +1,17 @@
 """What is hot right now? Hourly counters become one decayed number per item."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import DAY_MS, HOUR_MS
-from foryou.domain.records import Trending
+from foryou.domain.records import Firsts, Trending
 from foryou.domain.slate import View
 
 HALF_LIFE_H = 12.0
+FIRSTS_HALF_LIFE_DAYS = 14.0
 WINDOW_H = 24
 TOP = 200
 NEW_DAYS = 90  # an item published earlier is not new for any placement
@@ -18,7 +21,18 @@ NEWEST = 1_000  # new items kept in a view
 def view(catalog: Catalog, trending: Trending, now_ms: int, half_life_h: float = HALF_LIFE_H) -> View:
     """Give what is known of items and trends at this moment; counters older than 24 h count nothing."""
     scores, top = decayed(catalog, trending, now_ms, half_life_h)
-    return View(catalog, scores, top, dict(trending.position), now_ms, newest(catalog, now_ms))
+    welcome, begun = begun_with(catalog, trending.firsts, now_ms)
+    return View(
+        catalog, scores, top, dict(trending.position), now_ms, newest(catalog, now_ms), welcome=welcome,
+        welcome_top=begun,
+    )  # fmt: skip
+
+
+def begun_with(catalog: Catalog, firsts: Firsts, now_ms: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Give Σ count · 2^(-age / 14 days) of what newcomers began with, float32 [N+1], and the best items in order."""
+    age = now_ms // DAY_MS - firsts.day
+    past = age >= 0
+    return _summed(catalog, firsts.item[past], firsts.count[past], firsts.day[past], age[past] / FIRSTS_HALF_LIFE_DAYS)
 
 
 def newest(catalog: Catalog, now_ms: int) -> NDArray[np.int32]:
@@ -34,12 +48,19 @@ def decayed(
     catalog: Catalog, trending: Trending, now_ms: int, half_life_h: float
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Give Σ count · 2^(-age / half-life) per item, float32 [N+1], and the best items in order, int32 [n]."""
-    scores = np.zeros(len(catalog) + 1, np.float64)
     age = now_ms // HOUR_MS - trending.hour
     recent = (age >= 0) & (age <= WINDOW_H)
-    number = catalog.numbers(trending.item[recent])
-    weight = trending.count[recent] / 100 * np.exp2(-age[recent] / half_life_h)
-    order = np.lexsort((trending.hour[recent], number))  # a fixed order of summation: equal counters, equal bits
+    count, hour = trending.count[recent] / 100, trending.hour[recent]
+    return _summed(catalog, trending.item[recent], count, hour, age[recent] / half_life_h)
+
+
+def _summed(
+    catalog: Catalog, item: NDArray[np.uint64], count: NDArray[Any], bucket: NDArray[np.int32], halvings: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    scores = np.zeros(len(catalog) + 1, np.float64)
+    number = catalog.numbers(item)
+    weight = count * np.exp2(-halvings)
+    order = np.lexsort((bucket, number))  # a fixed order of summation: equal counters, equal bits
     np.add.at(scores, number[order], weight[order])
     scores[0] = 0
     best = np.argsort(-scores, kind="stable")[:TOP] if len(scores) <= 50_000 else _top_of_many(scores)

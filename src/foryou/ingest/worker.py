@@ -117,7 +117,7 @@ class Worker:
             Stream.EVENTS.value: entries[-1].offset if entries else before[Stream.EVENTS],
             Stream.USERS.value: profiles[-1].offset if profiles else before[Stream.USERS],
         }
-        self._write(Change(partition, before, through, records, folded.counts))
+        self._write(Change(partition, before, through, records, folded.counts, folded.firsts))
         done.events += len(entries)
         done.users += len(profiles)
         done.newest_appended_ms = max(done.newest_appended_ms, entries[-1].appended_ms if entries else 0)

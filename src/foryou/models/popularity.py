@@ -25,22 +25,21 @@ class Column:
 
 
 class Welcome:
-    """What newcomers start with, for newcomers: column float32 [N+1] / √(1 + n) for a history of n items."""
+    """What newcomers begin with, for newcomers: log(1 + decayed count) / √(1 + n) for a history of n items."""
 
     name = "welcome"
 
-    def __init__(self, column: NDArray[np.float32]) -> None:
-        self.column = column
-
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the scaled column at the candidates."""
-        kernels.gather(self.column, item, out)
+        kernels.gather(batch.view.welcome, item, out)
+        np.log1p(out, out=out)
         out /= _root((batch.history > 0).sum(axis=1))[:, None]
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with the values for a history that is shorter by one."""
         plain = np.zeros(item.shape, np.float32)
-        kernels.gather(self.column, item, plain)
+        kernels.gather(batch.view.welcome, item, plain)
+        np.log1p(plain, out=plain)
         length = np.maximum((batch.history > 0).sum(axis=1) - 1, 0)
         out[:] = (plain / _root(length)[:, None])[:, None, :]
         return True

@@ -127,9 +127,10 @@ class Popular:
         self._priors = np.linspace(1, 0, quota, endpoint=False, dtype=np.float32) - np.float32(behind)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
-        """Propose trending items for half of the quota, and the most popular ones for the rest."""
-        trending = batch.view.trending_top[: self.places // 2]
-        lists = np.concatenate([trending, self._model.top[: self.places - len(trending)]])
+        """Propose what trends and what newcomers begin with, a third of the quota each, then the most popular items."""
+        third = self.places // 3
+        now = np.concatenate([batch.view.trending_top[:third], batch.view.welcome_top[:third]])
+        lists = np.concatenate([now, self._model.top[: self.places - len(now)]])
         shape = (len(batch), len(lists))
         item, prior = np.empty(shape, np.int32), np.empty(shape, np.float32)
         item[:], prior[:] = lists, self._priors[: len(lists)]

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition
 from foryou.domain.log import Stream
 from foryou.domain.ports import TimeSource
-from foryou.domain.records import FOLD_VERSION, Change, Trending, UserRecord, pack, unpack
+from foryou.domain.records import FOLD_VERSION, Change, Firsts, Trending, UserRecord, pack, unpack
 from foryou.stores.sqlite import MAX_VALUES, MEMORY, Database, made, marks
 
+KEPT_DAYS = 60  # the same of what newcomers begin with
 KEPT_HOURS = 72  # counters older than this before the newest one are dropped
 KEPT_FOLDS = 10_000  # commits that `folded_ms` remembers
 DROPPED_ROWS = 1_000  # rows of an old generation deleted per transaction
@@ -26,6 +28,8 @@ _SCHEMA = (
     "CREATE UNIQUE INDEX IF NOT EXISTS users_id ON users (generation, user_id)",
     "CREATE TABLE IF NOT EXISTS counts (generation INTEGER NOT NULL, hour INTEGER NOT NULL, item INTEGER NOT NULL, "
     "count INTEGER NOT NULL, PRIMARY KEY (generation, hour, item)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS firsts (generation INTEGER NOT NULL, day INTEGER NOT NULL, item INTEGER NOT NULL, "
+    "count INTEGER NOT NULL, PRIMARY KEY (generation, day, item)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS positions (generation INTEGER NOT NULL, partition INTEGER NOT NULL, "
     "stream TEXT NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (generation, partition, stream)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS folds (fold INTEGER PRIMARY KEY, partition INTEGER NOT NULL, after INTEGER NOT NULL, "
@@ -33,6 +37,7 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS folds_through ON folds (partition, through)",
     f"INSERT INTO generations SELECT 1, {FOLD_VERSION}, 1, '', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM generations)",
 )
+_COUNT_DTYPE = np.dtype([("bucket", "<i4"), ("item", "<i8"), ("count", "<i8")])
 _GENERATION = "(SELECT coalesce(?, (SELECT generation FROM generations WHERE live)))"
 
 
@@ -75,10 +80,13 @@ class SqliteFeatures:
         """
         users = [_row(user, record) for user, record in change.records.items()]
         counts = [(hour, _signed(item), count) for (hour, item), count in change.counts.items()]
+        firsts = [(day, _signed(item), count) for (day, item), count in change.firsts.items()]
         with self._database.writing() as connection:
             generation = self._fenced(connection, token)
             _compare(connection, generation, change)
-            _put(connection, generation, change, users, counts)
+            _put(connection, generation, change, users)
+            _add(connection, "counts", "hour", KEPT_HOURS, generation, counts)
+            _add(connection, "firsts", "day", KEPT_DAYS, generation, firsts)
             if Stream.EVENTS in change.through and self._generation is None:
                 _remember(connection, change, self._clock.now_ms())
 
@@ -97,13 +105,16 @@ class SqliteFeatures:
             cursor = connection.execute(
                 f"SELECT hour, item, count FROM counts WHERE generation = {_GENERATION}", (self._generation,)
             )
-            rows = np.fromiter(cursor, np.dtype([("hour", "<i4"), ("item", "<i8"), ("count", "<i8")]))
+            rows = np.fromiter(cursor, _COUNT_DTYPE)
+            cursor = connection.execute(
+                f"SELECT day, item, count FROM firsts WHERE generation = {_GENERATION}", (self._generation,)
+            )
+            firsts = np.fromiter(cursor, _COUNT_DTYPE)
             position = connection.execute(
                 f"SELECT partition, offset FROM positions WHERE generation = {_GENERATION} AND stream = ?",
                 (self._generation, Stream.EVENTS),
             ).fetchall()
-        item = np.ascontiguousarray(rows["item"]).view(np.uint64)
-        return Trending(rows["hour"].copy(), item, rows["count"].copy(), dict(position))
+        return Trending(*_counters(rows), dict(position), Firsts(*_counters(firsts)))
 
     def folded_ms(self, partition: int, offset: int) -> int | None:
         """Give when this record of `events` became visible, on the store's clock (as `Entry.appended_ms`).
@@ -212,6 +223,7 @@ class SqliteFeatures:
         with self._database.writing() as connection:
             connection.execute(f"DELETE FROM positions WHERE {old}")
             connection.execute(f"DELETE FROM counts WHERE {old}")
+            connection.execute(f"DELETE FROM firsts WHERE {old}")
         some = f"DELETE FROM users WHERE rowid IN (SELECT rowid FROM users WHERE {old} LIMIT {DROPPED_ROWS})"
         deleted = DROPPED_ROWS
         while deleted == DROPPED_ROWS:
@@ -248,7 +260,6 @@ def _put(
     generation: int,
     change: Change,
     users: list[tuple[str, bytes, bytes, bytes, int, bytes]],
-    counts: list[tuple[int, int, int]],
 ) -> None:
     connection.executemany(
         f"INSERT INTO users VALUES ({generation}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET core = excluded.core,"
@@ -260,17 +271,29 @@ def _put(
         " ON CONFLICT DO UPDATE SET offset = excluded.offset",
         list(change.through.items()),
     )
-    if counts:
-        connection.executemany(
-            f"INSERT INTO counts VALUES ({generation}, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            counts,
-        )
-        connection.execute(
-            "DELETE FROM counts WHERE generation = ?1"
-            " AND hour < (SELECT max(hour) FROM counts WHERE generation = ?1) - ?2",
-            (generation, KEPT_HOURS),
-        )
+
+
+def _add(
+    connection: sqlite3.Connection, table: str, bucket: str, kept: int, generation: int,
+    counts: list[tuple[int, int, int]],
+) -> None:  # fmt: skip
+    """Add increments to the counters of a table, and cut what is more than `kept` before the newest bucket."""
+    if not counts:
+        return
+    connection.executemany(
+        f"INSERT INTO {table} VALUES ({generation}, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        counts,
+    )
+    connection.execute(
+        f"DELETE FROM {table} WHERE generation = ?1"
+        f" AND {bucket} < (SELECT max({bucket}) FROM {table} WHERE generation = ?1) - ?2",
+        (generation, kept),
+    )
+
+
+def _counters(rows: NDArray[np.void]) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:
+    """Give bucket, item hash and count of rows."""
+    return rows["bucket"].copy(), np.ascontiguousarray(rows["item"]).view(np.uint64), rows["count"].copy()
 
 
 def _remember(connection: sqlite3.Connection, change: Change, at_ms: int) -> None:

@@ -22,11 +22,8 @@ from foryou.train import als, blend, content, item_item, lifts, rank, replay, se
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
-BLEND_PAGES = 4_000  # newest pages of the validation window that the blend learns from
-BLEND_PLACES = 1_000
+BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
-WELCOME_ACTIONS = 3  # a user's first actions: what newcomers start with
-WELCOME_HALF_LIFE_MS = 14 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,10 @@ class Fit:
             rehearsal.ask([log.user_ids[page.user] for page in pages], [page.at_ms for page in pages], 10)
             for page, (items, inputs, warm) in zip(pages, watched, strict=True):
                 place = {item: where for where, item in enumerate(items.tolist())}
-                choices.add(inputs, [place.get(item, -1) for item in log.item[page.start : page.end].tolist()], warm)
+                chosen = [place.get(item, -1) for item in log.item[page.start : page.end].tolist()]
+                kept = self.settings.rank.worth_keeping(inputs, [c for c in chosen if c >= 0], len(choices.inputs))
+                now = {before: after for after, before in enumerate(kept.tolist())}
+                choices.add(np.ascontiguousarray(inputs[:, kept]), [now.get(c, -1) for c in chosen], warm)
             rehearsal.feed(events[pages[0].start : pages[-1].end])
             self.on_progress("blend", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
@@ -141,7 +141,7 @@ class Fit:
         with report.stage("popularity"):
             popular = popularity_of(np.bincount(log.item[log.taste != 0], minlength=log.items + 1).astype(np.float32))
             arrays["popularity"], arrays["popular"] = popular.column, popular.top
-            arrays["welcome"], arrays["rating"] = welcome(log), ratings(log)
+            arrays["rating"] = ratings(log)
         with report.stage("content"):
             arrays |= content.fit(catalog, popular.column, settings.content) | lifts.fit(log, catalog)
         with report.stage("sequence"):
@@ -177,18 +177,6 @@ class Fit:
             catalog=catalog.version, settings=self.settings.serving | named, gate=gate, ranker=ranked.chosen,
             report=dict(report.figures),
         )  # fmt: skip
-
-
-def welcome(log: Interactions) -> NDArray[np.float32]:
-    """Give log(1 + recent interactions that were among a user's first three), decayed by two weeks.  float32 [N+1]"""
-    order = np.argsort(log.user, kind="stable")
-    start = np.searchsorted(log.user[order], np.arange(len(log.user_ids)))
-    place = np.empty(len(log), np.int64)
-    place[order] = np.arange(len(log)) - start[log.user[order]]
-    first = (place < WELCOME_ACTIONS) & (log.taste > 0)
-    age = log.at_ms[-1] - log.at_ms[first] if len(log) else np.zeros(0)
-    counts = np.bincount(log.item[first], np.exp2(-age / WELCOME_HALF_LIFE_MS), minlength=log.items + 1)
-    return np.log1p(counts).astype(np.float32)
 
 
 def ratings(log: Interactions) -> NDArray[np.float32]:

@@ -14,6 +14,8 @@ from foryou.train.metrics import ndcg_of_rank
 from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
 
 Arrays = dict[str, NDArray[np.generic]]
+KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
+CHANCE = 100  # … and some by chance
 HARD = 120  # candidates of a list that a ranker learns from: the best by the blend …
 EASY = 60  # … and some by chance
 WINS = 1.01  # a heavier ranker is chosen if it is better by this factor than the lighter ones
@@ -22,9 +24,11 @@ KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the hea
 
 @dataclass(frozen=True, slots=True)
 class RankSettings:
-    """`priors`: input -> weight before anything was learned; `ensemble` gives the fixed mix for deviations [F]."""
+    """`priors`: input -> weight before anything was learned; `draft`: weights that tell which candidates are worth
+    learning from; `ensemble` gives the fixed mix for deviations [F]."""
 
     priors: dict[str, float]
+    draft: dict[str, float]
     ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     kinds: tuple[str, ...] = KINDS
     fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=8, dropout=0.1))
@@ -34,6 +38,14 @@ class RankSettings:
     def prior(self) -> NDArray[np.float32]:
         """Give the prior weights.  float32 [F]"""
         return np.array(list(self.priors.values()), np.float32)
+
+    def worth_keeping(self, inputs: NDArray[np.float32], chosen: list[int], seed: int) -> NDArray[np.intp]:
+        """Give the candidates to learn from of inputs [F, C]: what was chosen, KEPT by the draft, CHANCE by chance."""
+        weight = np.array([self.draft.get(name, 0.0) for name in self.priors], np.float32)
+        order = np.argsort(-(weight @ inputs), kind="stable")
+        rest = order[KEPT:]
+        some = np.random.default_rng((self.seed, seed)).permutation(rest)[:CHANCE]
+        return np.unique(np.concatenate([np.array(chosen, np.intp), order[:KEPT], some]))
 
 
 @dataclass(frozen=True, slots=True)

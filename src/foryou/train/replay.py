@@ -77,7 +77,7 @@ class Rehearsal:
         through = self._offset + len(events)
         folded = fold(known, events, list(range(self._offset + 1, through + 1)))
         before, after = {"events": self._offset}, {"events": through}
-        self._store.write(Change(0, before, after, folded.records, folded.counts), self._token)
+        self._store.write(Change(0, before, after, folded.records, folded.counts, folded.firsts), self._token)
         self._offset = through
 
     def know(self, user_ids: Sequence[str], people: Sequence[Core]) -> None:

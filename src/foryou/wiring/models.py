@@ -34,6 +34,7 @@ PRIORS = {  # input -> weight until something was learned of it, in log odds per
     **{one.name: 0.0 for one in query.INPUTS},
 }  # fmt: skip
 FEATURES = tuple(PRIORS)
+DRAFT = {"item_to_item_z": 1.0, "collaborative_z": 0.5, "sequence_z": 1.0, "welcome": 1.0, "popularity": 0.2}
 GROUPS = {  # part of the ensemble -> its inputs; all others keep their weight of PRIORS
     "collaborative": ("item_to_item", "collaborative", "sequence"),
     "content": ("content", "category_match", "brand_match", "price_match"),
@@ -85,7 +86,7 @@ def models_of(bundle: ModelBundle) -> Models:
     content = Content(arrays)
     sequence = Sequence(arrays["sequence_into"], arrays["sequence_out"], Fading())
     inputs: tuple[Feature, ...] = (
-        item_item, fold_in, sequence, Column("popularity", popularity.column), Welcome(arrays["welcome"]), Trend(),
+        item_item, fold_in, sequence, Column("popularity", popularity.column), Welcome(), Trend(),
         Column("rating", arrays["rating"]), signals.Price(), content, signals.CategoryMatch(), signals.BrandMatch(),
         signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(), signals.Arrival(), signals.Fatigue(),
         *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
@@ -136,7 +137,7 @@ def untrained() -> ModelBundle:
     arrays: dict[str, NDArray[np.generic]] = {
         "vectors": np.zeros((1, 8), np.float32), "spectrum": np.zeros(8, np.float32),
         "links": np.zeros((1, 1), np.float32), "popularity": np.zeros(1, np.float32),
-        "popular": np.zeros(0, np.int32), "welcome": np.zeros(1, np.float32), "rating": np.zeros(1, np.float32),
+        "popular": np.zeros(0, np.int32), "rating": np.zeros(1, np.float32),
         "sequence_into": np.zeros((1, 4), np.float32), "sequence_out": np.zeros((1, 5), np.float32),
         "content_terms": np.zeros(0, np.uint32), "content_idf": np.zeros(0, np.float32),
         "content_projection": np.zeros((0, 1), np.float32), "content_vectors": np.zeros((1, 1), np.float32),

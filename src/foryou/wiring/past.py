@@ -121,7 +121,7 @@ def _folded(home: Home, position: Position, clock: ManualClock, on_progress: Pro
         known = dict(zip(users, store.read(users), strict=True))
         folded = fold(known, events, [entry.offset for entry in batch])
         before, reached = {"events": after[partition]}, {"events": through}
-        store.write(Change(partition, before, reached, folded.records, folded.counts), token)
+        store.write(Change(partition, before, reached, folded.records, folded.counts, folded.firsts), token)
         after[partition] = through
         done += len(batch)
         on_progress("fold", done, total)

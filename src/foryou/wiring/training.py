@@ -27,7 +27,7 @@ from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
 from foryou.wiring.home import Home
-from foryou.wiring.models import PRIORS, ensemble, serving_settings
+from foryou.wiring.models import DRAFT, PRIORS, ensemble, serving_settings
 from foryou.wiring.pipelines import Watch, pipelines
 
 Progress = Callable[[str, int, int], None]
@@ -137,7 +137,9 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
         ease_up_to=train.ease_up_to, whole_up_to=train.whole_up_to, neighbours=train.neighbours,
         validation_share=train.validation_share, serving=serving_settings(train),
         sequence=sequence.SequenceSettings(train.sequence_width, train.sequence_epochs, seed=train.seed),
-        rank=rank.RankSettings(PRIORS, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed),
+        rank=rank.RankSettings(
+            PRIORS, DRAFT, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed
+        ),
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     return fit.Fit(settings, rehearse, on_progress)
