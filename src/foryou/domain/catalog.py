@@ -253,7 +253,9 @@ class _Growth:
         known = self._old.terms.of(number) if known is None else known
         kept = known[~np.isin(kinds(known), list(said))]
         new = np.array([term for kind, what in said.items() for term in terms_of(kind, what)], np.uint32)
-        self.rows["terms"][number] = np.concatenate([kept, new])
+        row = np.concatenate([kept, new])
+        if "embedding" in value or not np.array_equal(np.sort(row), np.sort(known)):
+            self.rows["terms"][number] = row  # a new row says that the vector must be worked out anew
 
 
 _DESCRIBED = (

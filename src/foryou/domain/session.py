@@ -1,6 +1,7 @@
 """What is going on right now? The search, the category, the device and the hour of a query, else of its session."""
 
 from foryou.domain.clock import HOUR_MS
+from foryou.domain.event import LATE_MS
 from foryou.domain.slate import QueryBatch
 
 SESSION_MS = 30 * 60_000  # what was said longer ago belongs to an earlier session
@@ -44,4 +45,4 @@ def age_group(age: int) -> str:
 
 
 def _recent(now_ms: int, said_ms: int) -> bool:
-    return 0 <= now_ms - said_ms <= SESSION_MS
+    return -LATE_MS <= now_ms - said_ms <= SESSION_MS  # the clock of whoever said it may be ahead

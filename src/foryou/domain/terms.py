@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORDS = 64  # distinct words of a text that count
+MOST_WORDS = 16  # distinct words of a search that count
 _WORD = re.compile(r"\w{2,}")
 _KIND_BITS = 7
 
@@ -59,13 +60,17 @@ def terms_of(kind: Kind, value: str | float | Iterable[str] | dict[str, str]) ->
         return [term(kind, value)] if value else []
     if isinstance(value, dict):
         return [term(kind, f"{name}={said}") for name, said in value.items()]
-    return list(dict.fromkeys(term(kind, one) for one in value))
+    return list(dict.fromkeys(term(kind, one) for one in value if one))
 
 
 def searched(text: str) -> list[int]:
     """Give the terms that a search means: each word, and the whole, as any kind that has such a name."""
-    names = dict.fromkeys([*words(text, 16), text.strip().lower()])
-    return [term(kind, name) for name in names for kind in SEARCHED]
+    return [one for name in dict.fromkeys([*words(text, MOST_WORDS), text.strip().lower()]) for one in meant(name)]
+
+
+def meant(name: str) -> list[int]:
+    """Give what a searched name can be: a word of title or text, a category, a brand, a tag."""
+    return [term(kind, name) for kind in SEARCHED]
 
 
 def named(names: Sequence[str]) -> list[int]:

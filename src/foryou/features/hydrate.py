@@ -119,9 +119,9 @@ def _shown(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.u
     """Give what was shown lately; what clients report counts instead of what was answered."""
     parts = []
     for query, person in zip(queries, people, strict=True):
-        rows = person.impressions if len(person.impressions) else person.shown
-        recent = rows["at_s"].astype(np.int64) > (query.now_ms - SHOWN_MS) // 1_000
-        parts.append(np.sort(rows["item"][recent]))
+        since = (query.now_ms - SHOWN_MS) // 1_000
+        reported, answered = (rows["item"][rows["at_s"] > since] for rows in (person.impressions, person.shown))
+        parts.append(np.sort(reported if len(reported) else answered))
     return _joined(parts)
 
 

@@ -203,6 +203,24 @@ def group_links(group: I32, start: I64, other: I32, other_start: I64, out: F32) 
 
 
 @njit(cache=True, nogil=True)
+def share_of_same(mine: I32, weight: F32, theirs: I32, out: F32) -> None:
+    """Fill out [B, C] with the weight of the entries that are what a candidate is: Σ weight / Σ |weight|, 0 = is none.
+
+    mine [B, H], weight [B, H], theirs [B, C]; an entry that is none (0) does not count at all.
+    """
+    for b in range(out.shape[0]):
+        whole = np.float32(0.0)
+        for h in range(mine.shape[1]):
+            whole += abs(weight[b, h]) if mine[b, h] > 0 else np.float32(0.0)
+        for c in range(out.shape[1]):
+            total = np.float32(0.0)
+            for h in range(mine.shape[1]):
+                if mine[b, h] > 0 and mine[b, h] == theirs[b, c]:
+                    total += weight[b, h]
+            out[b, c] = total / whole if whole > 0 else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
 def share_of_terms(wanted: U32, idf: F32, values: U32, start: I64, out: F32) -> None:
     """Fill out [C] with the share, by idf [W], of the wanted words that a row has: wanted [W, K], K ways to say one."""
     whole = np.float32(0.0)

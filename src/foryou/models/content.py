@@ -1,6 +1,5 @@
 """What is an item like? Vectors of its terms, and an index from terms to items; new items are in at once."""
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +50,7 @@ class Content:
         self._start, self._ids, self._values = postings
         self._total = np.zeros(len(self.vectors), np.float32)
         none = Fresh(np.zeros(0, np.int32), np.zeros((0, self.vectors.shape[1]), np.float32), np.zeros(0, np.int32))
-        self._known: deque[tuple[Catalog | None, Fresh]] = deque([(None, none)], 3)
+        self._known: tuple[tuple[Catalog | None, Fresh], ...] = ((None, none),)  # swapped whole: two threads look
 
     def prepare(self, catalog: Catalog) -> None:
         """Encode what is new in the catalog before it is used, so that no request waits for it."""
@@ -63,15 +62,18 @@ class Content:
             if known is catalog:
                 return found
         known, found = self._known[-1]
-        if catalog.terms.changed and (known is None or known.terms.changed is not catalog.terms.changed):
-            found = self._encoded_anew(catalog, known, found)
-        self._known.append((catalog, found))
+        before = known.terms.changed if known is not None else {}
+        if not before.keys() <= catalog.terms.changed.keys():  # not an older view of the same catalog
+            before, found = {}, Fresh(found.items[:0], found.vectors[:0], found.place[:0])
+        if before is not catalog.terms.changed:
+            found = self._encoded_anew(catalog, before, found)
+        self._known = (*self._known[-2:], (catalog, found))
         return found
 
-    def _encoded_anew(self, catalog: Catalog, known: Catalog | None, old: Fresh) -> Fresh:
-        changed = catalog.terms.changed
-        before = known.terms.changed if known is not None else {}
-        new = [item for item, row in changed.items() if before.get(item) is not row]
+    def _encoded_anew(self, catalog: Catalog, before: Mapping[int, NDArray[Any]], old: Fresh) -> Fresh:
+        new = [item for item, row in catalog.terms.changed.items() if before.get(item) is not row]
+        if not new:
+            return old
         items = np.array(list(dict.fromkeys([*old.items.tolist(), *new])), np.int32)
         place = np.full(len(catalog) + 1, -1, np.int32)
         place[items] = np.arange(len(items))
@@ -123,7 +125,7 @@ class Content:
         term = np.empty((len(batch), TERMS), np.int32)
         strength = np.empty(term.shape, np.float32)
         kernels.profile(self.terms, self.idf, values, start, np.ones((len(batch), 1), np.float32), term, strength)
-        item, score = self._found(catalog, term, strength, self.encode(catalog, batch.anchor), n)
+        item, score = self._found(catalog, term, strength, self.of(catalog, batch.anchor), n)
         item[item == batch.anchor[:, None]] = 0
         return item, score
 

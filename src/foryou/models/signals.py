@@ -1,6 +1,7 @@
 """What do session and profile say of a candidate? Matches of category, brand, price and search; newness; fatigue."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,16 @@ from foryou.domain import session
 from foryou.domain.clock import DAY_MS
 from foryou.domain.event import hash64
 from foryou.domain.slate import QueryBatch
-from foryou.domain.terms import SEARCHED, term, words
+from foryou.domain.terms import MOST_WORDS, meant, words
 from foryou.models.recency import Recency
 
 RECENCY = Recency(50, 0.0, 0.3)
 LITTLE = np.float32(1e-6)
+MOST_AWAY = 3.0  # a price 20 times as high is as far as one 100 times as high
 ARRIVAL_DAYS = 14.0  # after which an item is half as new
 Numbers = NDArray[np.int32]
 Values = NDArray[np.float32]
+Wide = NDArray[np.float64]
 
 
 class _OfItem:
@@ -34,10 +37,24 @@ def _weights(batch: QueryBatch) -> Values:
 
 def _categories(batch: QueryBatch, item: Numbers) -> tuple[Numbers, NDArray[np.int64]]:
     """Give all categories of the candidates, one after the other, worked out once per slate."""
-    key = f"categories:{item.ctypes.data}:{item.size}"
-    if key not in batch.memo:
-        batch.memo[key], batch.memo[f"{key}:start"] = batch.view.catalog.categories.take(item)
-    return batch.memo[key], batch.memo[f"{key}:start"]
+    memo = batch.memo
+    if memo.get("categories_of") is not item:
+        memo["categories_of"] = item  # held, so that no other array can come to stand where it stands
+        memo["categories"], memo["categories_start"] = batch.view.catalog.categories.take(item)
+    return memo["categories"], memo["categories_start"]
+
+
+def _known(batch: QueryBatch) -> Numbers:
+    """Give the histories without the empty places that all of them end with.  int32 [B, M]"""
+    return batch.history[:, : max(1, int((batch.history > 0).sum(axis=1).max()))]
+
+
+def _mean_without(worth: NDArray[Any], weight: Values, out: Values) -> None:
+    """Fill out [B, L, C] with Σ weight · worth / Σ |weight| over the entries [B, M, C] of a history without entry l."""
+    entries, wide = out.shape[1], weight.astype(np.float64)[:, :, None]  # sums that cancel: float32 leaves noise
+    part, size = wide * worth, np.abs(wide)
+    left = part.sum(axis=1, keepdims=True) - part[:, :entries]
+    out[:] = left / np.maximum(size.sum(axis=1, keepdims=True) - size[:, :entries], LITTLE)
 
 
 class CategoryMatch:
@@ -65,17 +82,15 @@ class CategoryMatch:
 
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:
         """Fill out [B, L, C] with the values of a history that had not entry l."""
-        entries, groups = out.shape[1], _categories(batch, item)
-        link = np.empty(out.shape, np.float32)
-        kernels.group_links(*batch.view.catalog.categories.take(batch.history[:, :entries]), *groups, link)
-        chosen, whole = np.empty(item.shape, np.float32), np.empty(item.shape, np.float32)
+        history, groups = _known(batch), _categories(batch, item)
+        own, start = batch.view.catalog.categories.take(history)
+        link = np.empty((*history.shape, item.shape[1]), np.float32)
+        kernels.group_links(own, start, *groups, link)
+        has_some = (np.diff(start) > 0).reshape(history.shape)
+        _mean_without(link, _weights(batch)[:, : history.shape[1]] * has_some, out)
+        chosen = np.empty(item.shape, np.float32)
         kernels.sum_of_groups(self._chosen(batch), *groups, chosen)
-        self.fill(batch, item, whole)
-        weight = _weights(batch) * (batch.view.catalog.category[batch.history] > 0)
-        total = np.abs(weight).sum(axis=1)[:, None, None]
-        weight = weight[:, :entries, None]
-        left = (whole - chosen)[:, None, :] * total - weight * link
-        out[:] = left / np.maximum(total - np.abs(weight), LITTLE) + chosen[:, None, :]
+        out += chosen[:, None, :]
         return True
 
 
@@ -86,31 +101,15 @@ class BrandMatch:
 
     def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
         """Fill out [B, C]."""
-        out[:] = 0
-        mine, theirs, weight = self._known(batch, item)
-        if not mine.any():
-            return
-        for entry in range(mine.shape[1]):  # one by one: a batch sums as a single query does
-            out += np.where((theirs == mine[:, entry, None]) & (theirs > 0), weight[:, entry, None], 0)
-        out /= np.maximum(np.abs(weight).sum(axis=1, keepdims=True), LITTLE)
-
-    @staticmethod
-    def _known(batch: QueryBatch, item: Numbers) -> tuple[Numbers, Numbers, Values]:
         brand = batch.view.catalog.brand
-        mine = brand[batch.history]
-        return mine, brand[item], _weights(batch) * (mine > 0)
+        kernels.share_of_same(brand[batch.history], _weights(batch), brand[item], out)
 
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:
         """Fill out [B, L, C] with the values of a history that had not entry l."""
-        mine, theirs, weight = self._known(batch, item)
-        if not mine.any():
-            return False
-        whole = np.empty(item.shape, np.float32)
-        self.fill(batch, item, whole)
-        total = np.abs(weight).sum(axis=1)[:, None, None]
-        one = weight[:, : out.shape[1], None]
-        same = (theirs[:, None, :] == mine[:, : out.shape[1], None]) & (theirs[:, None, :] > 0)
-        out[:] = (whole[:, None, :] * total - one * same) / np.maximum(total - np.abs(one), LITTLE)
+        brand, history = batch.view.catalog.brand, _known(batch)
+        mine = brand[history][:, :, None]
+        weight = _weights(batch)[:, : history.shape[1]] * (mine[:, :, 0] > 0)
+        _mean_without((mine > 0) & (mine == brand[item][:, None, :]), weight, out)
         return True
 
 
@@ -121,30 +120,29 @@ class PriceMatch:
 
     def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
         """Fill out [B, C]."""
-        log, liked = self._known(batch)
-        out[:] = self._away(batch, item, (liked * log).sum(axis=1)[:, None], liked.sum(axis=1)[:, None])[:, 0]
+        total, liked = self._paid(batch)
+        out[:] = self._away(batch, item, total.sum(axis=1)[:, None], liked.sum(axis=1)[:, None])[:, 0]
 
     @staticmethod
-    def _known(batch: QueryBatch) -> tuple[Values, Values]:
-        price = batch.view.catalog.price[batch.history]
-        return np.log(np.where(price > 0, price, 1)), np.maximum(_weights(batch), 0) * (price > 0)
+    def _paid(batch: QueryBatch) -> tuple[Wide, Wide]:
+        """Give weight · log price, and weight, of each liked entry with a price.  [B, H]"""
+        price = batch.view.catalog.price[batch.history].astype(np.float64)
+        liked = np.maximum(_weights(batch), 0).astype(np.float64) * (price > 0)
+        return liked * np.log(np.where(price > 0, price, 1)), liked
 
     @staticmethod
-    def _away(batch: QueryBatch, item: Numbers, total: Values, whole: Values) -> Values:
+    def _away(batch: QueryBatch, item: Numbers, total: Wide, whole: Wide) -> Values:
         """Give the distance from the usual price, total / whole [B, L], to each candidate's.  float32 [B, L, C]"""
         price = batch.view.catalog.price[item][:, None, :]
-        usual = (total / np.maximum(whole, LITTLE))[:, :, None]
-        away = np.minimum(np.abs(np.log(np.where(price > 0, price, 1)) - usual), np.float32(3))
+        usual = (total / np.maximum(whole, LITTLE))[:, :, None].astype(np.float32)
+        away = np.minimum(np.abs(np.log(np.where(price > 0, price, 1)) - usual), np.float32(MOST_AWAY))
         return np.asarray(np.where((whole[:, :, None] > LITTLE) & (price > 0), -away, 0), np.float32)
 
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:
         """Fill out [B, L, C] with the values of a history that had not entry l."""
-        log, liked = self._known(batch)
-        if not liked.any():
-            return False
-        total, whole = (liked * log).sum(axis=1)[:, None], liked.sum(axis=1)[:, None]
-        one = liked[:, : out.shape[1]]
-        out[:] = self._away(batch, item, total - one * log[:, : out.shape[1]], whole - one)
+        entries, (total, liked) = out.shape[1], self._paid(batch)
+        rest = total.sum(axis=1)[:, None] - total[:, :entries], liked.sum(axis=1)[:, None] - liked[:, :entries]
+        out[:] = self._away(batch, item, *rest)
         return True
 
 
@@ -168,9 +166,9 @@ class SearchMatch(_OfItem):
         """Fill out [B, C]; all 0 for a query without a search."""
         out[:] = 0
         for b, text in enumerate(session.searches(batch)):
-            said = words(text, 16)
-            if said:
-                wanted = np.array([[term(kind, word) for kind in SEARCHED] for word in said], np.uint32)
+            said = words(text, MOST_WORDS)
+            if said:  # a name of several words that is searched for as a whole says all of them
+                wanted = np.array([meant(word) + meant(text) for word in said], np.uint32)
                 values, start = batch.view.catalog.terms.take(item[b])
                 kernels.share_of_terms(wanted, np.ones(len(said), np.float32), values, start, out[b])
 

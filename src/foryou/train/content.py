@@ -31,15 +31,17 @@ def fit(catalog: Catalog, popularity: NDArray[np.float32], settings: ContentSett
     values, start = catalog.terms.take(items)
     terms, idf = _vocabulary(values, start, settings.terms)
     place = np.searchsorted(terms, values)
-    known = (place < len(terms)) & (terms[np.minimum(place, len(terms) - 1)] == values) if len(terms) else values > 0
+    known = np.append(terms, np.uint32(0))[place] == values  # the last place is beyond all terms
+    known &= place < len(terms)
     row = np.repeat(items, np.diff(start))[known]
     table = scipy.sparse.csr_matrix((idf[place[known]], (row, place[known])), shape=(len(items), len(terms)))
     table.sum_duplicates()
     norm = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     table = scipy.sparse.diags_array(1 / np.maximum(norm, 1e-9)).astype(np.float32) @ table
-    own = _own(catalog.embeddings, len(items)) * np.float32(settings.own)
-    whole = scipy.sparse.hstack([table, scipy.sparse.csr_matrix(own)]).tocsr() if own.shape[1] else table.tocsr()
-    projection = _directions(whole, settings)
+    own = _own(catalog.embeddings, len(items))
+    weighted = scipy.sparse.csr_matrix(own * np.float32(settings.own))
+    projection = _directions(scipy.sparse.hstack([table, weighted]).tocsr() if own.shape[1] else table, settings)
+    projection[len(terms) :] *= np.float32(settings.own)  # so that an own vector of unit length has its weight here
     vectors = np.zeros((len(items), projection.shape[1]), np.float32)
     kernels.encode(terms, idf, projection, values, start, vectors)
     if own.shape[1]:
