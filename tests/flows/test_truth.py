@@ -25,7 +25,9 @@ NOW_MS = 1_767_268_800_000
 PUSHED = 17
 DAYS = 1
 WORLD = Market(NOW_MS, 200, 1_200, 12_000, 21, seed=3, pushed=(Push(PUSHED, NOW_MS - 20 * HOUR_MS),))
-CONFIG = msgspec.structs.replace(Config(), train=Train(width=16, iterations=3, validation_share=0.1))
+CONFIG = msgspec.structs.replace(
+    Config(), train=Train(width=16, iterations=3, validation_share=0.1, rankers=(), sequence_epochs=1)
+)
 
 
 def quiet(*_: object) -> None:
@@ -106,6 +108,23 @@ def test_a_disliked_category_fades(trial: Trial) -> None:
     after = categories(WORLD, live.ask("fader", NOW_MS + 1_000))
     assert before.count(0) >= 3
     assert after.count(0) < before.count(0) / 2
+
+
+def test_items_that_appear_are_shown_to_some_at_once(trial: Trial) -> None:
+    coming = range(WORLD.items_at(NOW_MS), len(WORLD.goods))
+    changes = [
+        msgspec.structs.replace(WORLD.goods.change(item), published_ms=NOW_MS, received_ms=NOW_MS) for item in coming
+    ]
+    assert shown(trial) & {item_id(item) for item in coming} == set()
+    for one in trial.sides:
+        one.hear(changes, [], [])
+        one.look(NOW_MS, True)
+    assert len(shown(trial) & {item_id(item) for item in coming}) > len(coming) / 10
+
+
+def shown(trial: Trial) -> set[str]:
+    """Give what a hundred users would be shown now."""
+    return {item for user in range(100) for item in side(trial).ask(user_id(user), NOW_MS + 1_000)}
 
 
 def by_category(category: int) -> list[int]:
