@@ -12,6 +12,7 @@ from foryou.ingest.collector import CONTEXT_KEYS, ID_BYTES, QUERY_CHARS
 
 MAX_RESULTS = 500
 MAX_EVENTS = 1_000
+MAX_QUESTIONS = 50
 LATEST_MS = 4_102_444_800_000  # the year 2100: a time beyond it is not in ms
 _PRINTABLE = {"pattern": "^[^\\x00-\\x1f\\x7f]*$"}  # said in the document; `collector.check_id` sees to it
 Id = Annotated[
@@ -224,6 +225,60 @@ class UserIn(Wire):
     interests: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = (
         UNSET
     )
+
+
+class QuestionsAsk(Wire):
+    """How much to ask a newcomer."""
+
+    num: Annotated[int, Meta(ge=1, le=MAX_QUESTIONS, description="questions of each kind at most")] = 10
+
+
+class ItemQuestion(msgspec.Struct):
+    """An item to like or dislike, or to pass over."""
+
+    item_id: str
+    title: str
+    categories: list[str]
+
+
+class InterestQuestion(msgspec.Struct):
+    """A category to choose, with items that show what it means."""
+
+    name: str
+    examples: list[ItemQuestion]
+
+
+class Questions(msgspec.Struct):
+    """What to ask a newcomer, the question that says most first."""
+
+    interests: list[InterestQuestion]
+    items: list[ItemQuestion]
+    model_version: str
+
+
+class OnboardingIn(Wire):
+    """What a newcomer answered. What was passed over is left out."""
+
+    interests: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=1, max_length=128)]],
+            Meta(max_length=64, description="names of categories, brands or tags; they replace those in the profile"),
+        ]
+        | UnsetType
+    ) = UNSET
+    liked_item_ids: Annotated[list[Id], Meta(max_length=100)] = []
+    disliked_item_ids: Annotated[list[Id], Meta(max_length=100)] = []
+
+
+class OnboardingOut(msgspec.Struct):
+    """What became of the answers; all is durable. What is unknown counts as soon as items like that exist."""
+
+    user_id: str
+    accepted: int
+    duplicates: int
+    unknown_interests: list[str]
+    unknown_item_ids: list[str]
+    visible: bool
 
 
 class UserOut(msgspec.Struct):

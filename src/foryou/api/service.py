@@ -10,6 +10,8 @@ import numpy as np
 
 from foryou.api import schema
 from foryou.api.lists import Keeper
+from foryou.api.onboarding import Onboarding
+from foryou.api.waiting import until
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.exposure import Exposure
@@ -25,9 +27,6 @@ from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
 from foryou.serve.live import Live
-
-VISIBLE_WITHIN_S = 1.0  # how long a PUT waits until a GET would show it
-LOOK_EVERY_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Service:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
         self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
+        self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
         )
@@ -116,6 +116,8 @@ class Service:
 
     def _expose(self, name: str, placement: str, query: Query, answer: Answer) -> None:
         self._parts.metrics.items_shown(item.source for item in answer.items)
+        if query.user_id and answer.cold:
+            self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
         self._parts.exposures.put(exposure(name, placement, query, answer))
 
     async def similar(self, item_id: str, user_id: str, num_results: int | None) -> schema.Recommended:
@@ -181,7 +183,7 @@ class Service:
         change = ItemChange(item_id=item_id, op=op, received_ms=self._parts.clock.now_ms(), **said)
         end = await self._append(Stream.ITEMS, item_record(change))
         partition = partition_of(item_id, self._parts.log.partitions())
-        visible = await self._until(lambda: self._parts.items.position().get(partition, -1) >= end)
+        visible = await until(lambda: self._parts.items.position().get(partition, -1) >= end)
         return schema.Written(item_id=item_id, visible=visible)
 
     async def item(self, item_id: str) -> Item:
@@ -196,7 +198,7 @@ class Service:
         check_id("user_id", user_id)
         change = UserChange(user_id=user_id, op=op, received_ms=self._parts.clock.now_ms(), **schema.said(body))
         end = await self._append(Stream.USERS, user_record(change))
-        return schema.Written(user_id=user_id, visible=await self._until(lambda: self._user_offset(user_id) >= end))
+        return schema.Written(user_id=user_id, visible=await until(lambda: self._user_offset(user_id) >= end))
 
     def _user_offset(self, user_id: str) -> int:
         partition = partition_of(user_id, self._parts.log.partitions())
@@ -232,13 +234,6 @@ class Service:
         await asyncio.to_thread(from_log.append, stream, [record])
         ends: Position = await asyncio.to_thread(from_log.ends, stream)
         return ends[partition_of(record.key, from_log.partitions())]
-
-    async def _until(self, seen: Callable[[], bool]) -> bool:
-        """Wait until `seen` or until patience ends; say which."""
-        give_up = time.perf_counter() + VISIBLE_WITHIN_S
-        while not (visible := seen()) and time.perf_counter() < give_up:
-            await asyncio.sleep(LOOK_EVERY_S)
-        return visible
 
 
 def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:

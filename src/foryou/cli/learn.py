@@ -197,6 +197,12 @@ def tell_judged(done: evaluating.Judgement, quiet: bool = False) -> None:
         [[k, v["events"], *(v[n] for n in names)] for k, v in done.slices.items()],
         quiet,
     )
+    show.table(
+        "\nLists for new users: covered share, categories per list",
+        ["users", "lists", "coverage", "categories"],
+        [[k, v["lists"], v["coverage"], v["categories_per_list"]] for k, v in done.new_users.items()],
+        quiet,
+    )
     show.table("\nTime split: one list per user", list(done.time_split), [list(done.time_split.values())], quiet)
     lists = ("catalog_coverage", "categories_per_list", "novelty_bits")
     show.table("\nWhat was shown", list(lists), [[done.pipeline["served"][name] for name in lists]], quiet)

@@ -277,7 +277,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one query. `degraded` says what is missing from it and why."""
+    """The answer to one query. `degraded` says what is missing from it and why.
+
+    `cold`: the user has not acted on any item of the catalog yet, as far as is known.
+    """
 
     items: list[Shown]
     degraded: tuple[str, ...]
@@ -286,6 +289,11 @@ class Answer:
     view: View
     verdict: "Verdict | None" = None
     knew: dict[str, Places] = field(default_factory=dict)  # the user, and those merged into it
+    cold: bool = False
+
+    def whole(self, k: int) -> bool:
+        """Say whether it has k items and lacks nothing but acquaintance with the user: what coverage counts."""
+        return len(self.items) == k and not set(self.degraded) - {"unknown_user"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ class Metrics:
         self.dropped = Counter("foryou_dropped_total", "candidates dropped, by rule", ["rule"], registry=registry)
         self.boosted = Counter("foryou_boosted_total", "candidates raised, by boost", ["boost"], registry=registry)
         self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"], registry=registry)
+        self.cold = Counter(
+            "foryou_cold_answers_total", "answers to users without a history", ["kind"], registry=registry
+        )
         self.events = Counter("foryou_events_total", "events by outcome", ["outcome"], registry=registry)
         self.exposures = Counter("foryou_exposures_total", "answers logged or dropped", ["outcome"], registry=registry)
         self.folded = Counter("foryou_folded_total", "records folded, by stream", ["stream"], registry=registry)

@@ -15,6 +15,7 @@ from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
 from foryou.domain.records import Trending
 from foryou.domain.release import MAIN, Release, Shares, version_for
 from foryou.domain.slate import View
+from foryou.models.onboarding import Questions
 from foryou.serve.lists import followed
 from foryou.serve.pipeline import Pipeline
 
@@ -24,12 +25,13 @@ UNTRAINED = "untrained"
 
 @dataclass(slots=True)
 class Arm:
-    """One bundle at work: its view of the catalog and its pipelines by placement."""
+    """One bundle at work: its view of the catalog, its pipelines by placement, and what it would ask newcomers."""
 
     version: str
     created_ms: int
     view: View
     pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
+    questions: Questions = field(default_factory=Questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Means:
     clock: TimeSource
     look: Callable[[Catalog, Trending, int], View]
     build: Callable[[ModelBundle, Arm], Mapping[str, Pipeline]]
+    ask: Callable[[ModelBundle, Catalog], Questions]
     untrained: Callable[[], ModelBundle]
     decode_item: Callable[[bytes], ItemChange]
     decode_list: Callable[[bytes], ListChange]
@@ -134,7 +137,8 @@ class Live:
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
         view = self._look(self._followed(catalog), self._means.features.trending(), EMPTY_SHELF)
-        arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
+        questions = self._means.ask(bundle, catalog)  # of what was trained on: every process asks the same
+        arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view, questions=questions)
         arm.pipelines = self._means.build(bundle, arm)
         return arm
 

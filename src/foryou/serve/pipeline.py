@@ -146,7 +146,8 @@ class Pipeline:
                 degraded.append("filter_exhausted" if filtered[b] else "short_answer")
             answers.append(
                 Answer(
-                    shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b]
+                    shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b],
+                    not batch.history[b].any(),
                 )
             )  # fmt: skip
         return answers

@@ -42,6 +42,7 @@ class Judgement:
     baselines: dict[str, Any] = field(default_factory=dict)
     comparisons: dict[str, Any] = field(default_factory=dict)
     slices: dict[str, Any] = field(default_factory=dict)
+    new_users: dict[str, Any] = field(default_factory=dict)  # lists that newcomers got: coverage, categories
     time_split: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)  # items shown, by source that found them
     rules: dict[str, int] = field(default_factory=dict)  # candidates dropped, by rule
@@ -72,6 +73,7 @@ def judge(
     theirs = _baselines(log, cut, done, on_progress)
     _compare(done, gains, theirs, user)
     done.slices = _slices(log, cut, {"pipeline": gains["plain"], **theirs})
+    done.new_users = newcomers(ours["served"].answers, log, cut, catalog)
     done.time_split = _time_split(log, cut, catalog, variants)
     done.sources = _contributions(ours["served"].answers)
     done.rules = dict(ours["served"].dropped)
@@ -142,13 +144,41 @@ def _slices(log: Interactions, cut: int, gains: dict[str, NDArray[np.float64]]) 
     }
 
 
+def newcomers(answers: list[Answer], log: Interactions, cut: int, catalog: Catalog) -> dict[str, Any]:
+    """Give, of the lists for users without a history and for those with little, the covered share and categories.
+
+    Answers are those of the replay's pages, in order. A list is covered if it is whole (`Answer.whole`).
+    """
+    past = np.bincount(log.user[:cut], minlength=len(log.user_ids))
+    groups: dict[str, list[Answer]] = {"no_history": [], "new_users": []}
+    for page, answer in zip(replay.pages(log, cut, len(log)), answers, strict=True):
+        if answer.cold:
+            groups["no_history"].append(answer)
+        if past[page.user] < NEW_USER:
+            groups["new_users"].append(answer)
+        past[page.user] += page.end - page.start
+    return {
+        name: {
+            "lists": len(found),
+            "coverage": float(np.mean([answer.whole(metrics.K) for answer in found])),
+            "categories_per_list": float(np.mean([_categories(answer, catalog) for answer in found])),
+        }
+        for name, found in groups.items()
+        if found
+    }
+
+
+def _categories(answer: Answer, catalog: Catalog) -> int:
+    return len({int(catalog.category[catalog.number(item.item_id)]) for item in answer.items} - {0})
+
+
 def _lists(answers: list[Answer], catalog: Catalog, log: Interactions, cut: int) -> dict[str, float]:
     """Give coverage, categories per list and novelty of what was shown."""
     count = np.bincount(log.item[:cut], minlength=log.items + 1)
     shown = [[catalog.number(item.item_id) for item in answer.items] for answer in answers]
     flat = np.array([number for items in shown for number in items], np.int64)
     share = np.maximum(count[flat], 1) / max(1, count.sum())
-    categories = [len({int(catalog.category[number]) for number in items} - {0}) for items in shown if items]
+    categories = [_categories(answer, catalog) for answer in answers if answer.items]
     return {
         "catalog_coverage": len(np.unique(flat)) / max(1, len(catalog)),
         "categories_per_list": float(np.mean(categories)),

@@ -90,12 +90,17 @@ class Rehearsal:
         for start in range(0, len(events), FEED):
             self.feed(events[start : start + FEED])
 
-    def ask(self, user_ids: list[str], at_ms: list[int], k: int) -> list[Answer]:
-        """Give the answers that these users would get, each at a time of its own, the earliest first."""
+    def ask(
+        self, user_ids: list[str], at_ms: list[int], k: int, exclude: Sequence[tuple[str, ...]] = ()
+    ) -> list[Answer]:
+        """Give the answers that these users would get, each at a time of its own, the earliest first.
+
+        `exclude`: per user the ids of items not to show, or nothing at all.
+        """
         self._look(at_ms[0])
         queries = [
-            Query(user, k, now, hash64(f"{user}:{now}"), explain=False)
-            for user, now in zip(user_ids, at_ms, strict=True)
+            Query(user, k, now, hash64(f"{user}:{now}"), exclude=hidden, explain=False)
+            for user, now, hidden in zip(user_ids, at_ms, exclude or [()] * len(user_ids), strict=True)
         ]
         answers, trace = self._run(queries)
         self.dropped.update(trace.dropped)

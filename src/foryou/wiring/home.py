@@ -1,15 +1,21 @@
 """Which stores does a home have? The only place that names a backend; another one is a line here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from foryou.config import Config
+from foryou.domain.bundle import ModelBundle
+from foryou.domain.catalog import Catalog
 from foryou.domain.clock import Clock
 from foryou.domain.ports import TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import item_of, list_of
 from foryou.ingest.worker import Worker
+from foryou.models import onboarding
+from foryou.models.popularity import Popularity
 from foryou.serve.live import Live, Means
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -42,13 +48,20 @@ class Home:
             decode_list=list_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
             build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self.features, lambda: arm.view)),
-            untrained=untrained,
+            ask=questions, untrained=untrained,
         ))  # fmt: skip
 
     def close(self) -> None:
         """Let go of all stores."""
         for store in (self.log, self.features, self.items):
             store.close()
+
+
+def questions(bundle: ModelBundle, catalog: Catalog) -> onboarding.Questions:
+    """Give what a bundle would ask newcomers; `catalog`: the one that it was trained on."""
+    arrays: Mapping[str, Any] = bundle.arrays
+    popular = Popularity(arrays["popularity"], arrays["popular"])
+    return onboarding.choose(catalog, popular, arrays["vectors"], arrays["content_terms"])
 
 
 def open_home(config: Config) -> Home:

@@ -52,7 +52,7 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
     with Lock(Path(home.config.home) / "train.lock"):
         report = fit.Report()
         with report.stage("snapshot"):
-            log, catalog, through = _snapshot(home, on_progress)
+            log, catalog, through = snapshot(home, on_progress)
         home.models.publish_catalog(catalog)
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
         work = Path(home.config.home) / "work"
@@ -78,7 +78,7 @@ def release(home: Home, version: str, reason: str) -> Release:
     return new
 
 
-def _snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog, Position]:
+def snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog, Position]:
     """Fold what waits, extend the catalog, and read the log into a table."""
     path = Path(home.config.home) / "work" / "snapshot.parquet"
     through = dataset.snapshot(home.log, event_of, path, lambda done, total: on_progress("snapshot", done, total))
@@ -174,7 +174,7 @@ class Judged:
 
 def judge(home: Home, on_progress: Progress) -> Judged:
     """Fit on the older part of the log, then run both protocols on the rest, beside tuned baselines."""
-    log, catalog, _ = _snapshot(home, on_progress)
+    log, catalog, _ = snapshot(home, on_progress)
     log = replay.by_page(log)
     cut = int(len(log) * (1 - home.config.train.validation_share))
     fitted = fitting(home.config, on_progress)

@@ -17,6 +17,7 @@ _ITEM: Json = {
     "text": "What became of the desert planet.", "price": 12.5, "brand": "Ace", "published_ms": 1_700_000_000_000,
     "expires_ms": 0, "status": "available", "tags": ["classic"], "embedding": [],
 }  # fmt: skip
+_QUESTION: Json = {"item_id": "arrakis", "title": "Arrakis", "categories": ["Books", "Science fiction"]}
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
 _LIST: Json = {
     "kind": "sponsored", "item_ids": ["arrakis", "dune"], "start_ms": 1_700_000_000_000, "end_ms": 0,
@@ -68,6 +69,17 @@ EXAMPLES: dict[Any, Json] = {
     schema.Erased: {"erasure_id": f"erasure-{_NAME}"},
     schema.UserOut: {
         "user_id": "ann", **_PROFILE, "actions": 12, "last_ms": 1_700_000_000_000, "recent_item_ids": ["dune"],
+    },
+    schema.Questions: {
+        "interests": [{"name": "Books", "examples": [_QUESTION]}], "items": [_QUESTION],
+        "model_version": "20260101-000000-1a2b",
+    },
+    schema.OnboardingIn: {
+        "interests": ["Books", "Kitchen"], "liked_item_ids": ["dune"], "disliked_item_ids": ["rake"],
+    },
+    schema.OnboardingOut: {
+        "user_id": "ann", "accepted": 2, "duplicates": 0, "unknown_interests": ["Kitchen"], "unknown_item_ids": [],
+        "visible": True,
     },
     Item: {"item_id": "arrakis", **_ITEM},
 }  # fmt: skip
