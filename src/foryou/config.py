@@ -259,8 +259,17 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             branch = branch.setdefault(group, {})
             if not isinstance(branch, dict):
                 raise Invalid(name, f"{group} is set as a whole by another variable", "unset one of the two")
-        branch[leaf] = value
+        branch[leaf] = _listed(name, value) if value.startswith(("[", "{")) else value
     return tree
+
+
+def _listed(name: str, value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise Invalid(
+            name, f"{value!r} is not JSON ({error})", "write lists as JSON, such as [0.6, 0.3, 0.1]"
+        ) from None
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from foryou.domain.release import MAIN, Release
 from foryou.ingest.codec import item_record
 from foryou.observe.metrics import Metrics, exposition
 from foryou.wiring.home import open_home
-from foryou.wiring.models import untrained
+from foryou.wiring.models import FEATURES, untrained
 from foryou.wiring.serving import service
 
 # id -> title, category, actions in the past: the order of popularity is rake, lamp, cup, teapot, arrakis, dune
@@ -137,7 +137,7 @@ def _bundle(catalog: Catalog) -> ModelBundle:
         "vectors": np.zeros((len(catalog) + 1, 8), np.float32), "links": rows, "popularity": popularity,
         "popular": np.argsort(-popularity)[: len(catalog)].astype(np.int32),
     }  # fmt: skip
-    settings = draft.manifest.settings | {f"blend.{name}": weight for name, weight in WEIGHTS.items()}
+    settings = draft.manifest.settings | {f"blend.{name}": WEIGHTS.get(name, 0.0) for name in FEATURES}
     settings["item_to_item.age_power"] = 0.0  # so that a score does not depend on when it is asked for
     return ModelBundle(
         msgspec.structs.replace(draft.manifest, version="known", catalog=catalog.version, settings=settings), arrays

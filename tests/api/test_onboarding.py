@@ -144,7 +144,9 @@ def test_a_bad_answer_is_refused_with_its_field(standing: Shop, body: dict[str, 
     assert standing.client.get("/v1/users/bad").status_code == 404  # nothing of it was kept
 
 
-@pytest.mark.parametrize(("num", "detail"), [("0", ">= 1"), ("51", "<= 50"), ("ten", "got `str`"), ("null", "got `str`")])
+@pytest.mark.parametrize(
+    ("num", "detail"), [("0", ">= 1"), ("51", "<= 50"), ("ten", "got `str`"), ("null", "got `str`")]
+)
 def test_a_bad_number_of_questions_is_refused(standing: Shop, num: str, detail: str) -> None:
     answered = standing.client.get(QUESTIONS, params={"num": num})
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (400, "/num")

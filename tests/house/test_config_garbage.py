@@ -20,10 +20,17 @@ LEVELS = st.text(max_size=5) | st.sampled_from(
 )
 
 
+def as_text(value: object) -> str:
+    """Give a value as a variable has it; lists are JSON."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple) else str(value)
+
+
 def as_value(value: object) -> str:
     """Give a value as TOML has it; what TOML has no word for becomes a text."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return as_value(list(value))
     if isinstance(value, int | float | list):
         return repr(value)
     if isinstance(value, dict):
@@ -68,7 +75,7 @@ def test_whatever_the_variables_say_is_read_or_named(tmp_path: Path, said: dict[
 def test_a_setting_means_the_same_in_the_file_and_in_a_variable(tmp_path: Path, key: str) -> None:
     value = USUAL[key]
     (tmp_path / "foryou.toml").write_text(f"{key} = {as_value(value)}", encoding="utf-8")
-    variable = {f"FORYOU_{key.replace('.', '__').upper()}": str(value)}
+    variable = {f"FORYOU_{key.replace('.', '__').upper()}": as_text(value)}
     for read in (load(tmp_path, {}), load(tmp_path / "nothing", variable)):
         found: dict[str, Any] = {name: one for name, one, *_ in explain(read)}
         assert found[key] == value

@@ -209,7 +209,8 @@ def test_the_verdict_on_an_item_that_does_not_exist(narrow: Shop) -> None:
 def test_the_parts_of_a_score_add_up_to_it(narrow: Shop) -> None:
     verdict = judged(narrow, "war-9")
     assert sum(verdict.parts.values()) == pytest.approx(verdict.score, rel=1e-5)
-    assert verdict.parts == pytest.approx({n: worlds.WEIGHTS[n] * v for n, v in verdict.inputs.items()}, rel=1e-5)
+    expected = {name: worlds.WEIGHTS.get(name, 0.0) * value for name, value in verdict.inputs.items()}
+    assert verdict.parts == pytest.approx(expected, rel=1e-5)
     assert verdict.inputs["collaborative"] > 0
     assert verdict.inputs["popularity"] == pytest.approx(np.log1p(61 - narrow.catalog.number("war-9")), rel=1e-5)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+import worlds
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import FeatureSchema
-from foryou.serve.rankers import Blend, Prior
+from foryou.serve.rankers import Blend, Learned, Prior
 
-BATCH: QueryBatch = None  # type: ignore[assignment]
+BATCH: QueryBatch = worlds.Shop().pipeline.stages.strangers([worlds.query("nobody")])
 
 
 @dataclass
@@ -72,6 +73,34 @@ def test_without_any_weight_all_score_nought() -> None:
     out = np.full((1, 3), np.nan, np.float32)
     one.score(BATCH, slate(), out)
     assert not out.any()
+
+
+def test_users_without_a_history_may_have_weights_of_their_own() -> None:
+    inputs = (Times("one", 1.0), Times("ten", 10.0))
+    mixed = Blend(FeatureSchema(inputs), np.array([[0, 1], [1, 0]], np.float32))
+    shop = worlds.Shop()
+    shop.feed(worlds.did("ann", "war-1"))
+    out = np.zeros((2, 3), np.float32)
+    both = Slate({"any": 3})
+    both.reset(2)
+    both.propose("any", np.array([[3, 1, 2]] * 2, np.int32), np.zeros((2, 3), np.float32))
+    mixed.score(shop.pipeline.stages.hydrate([worlds.query("ann"), worlds.query("nobody")]), both, out)
+    assert out.tolist() == [[3, 1, 2], [30, 10, 20]]
+
+
+def test_a_learned_ranker_gives_its_logit_and_says_what_each_input_is_worth() -> None:
+    arrays = {
+        "mean": np.array([1, 10], np.float32), "scale": np.ones(2, np.float32), "wide": np.array([2, 0.5], np.float32),
+        "bias": np.zeros(1, np.float32), "position": np.zeros(4, np.float32),
+        "calibration": np.array([1, 0], np.float32),
+    }  # fmt: skip
+    one = Learned(FeatureSchema((Times("one", 1.0), Times("ten", 10.0))), arrays)
+    out = np.zeros((1, 3), np.float32)
+    one.score(BATCH, slate(), out)
+    assert out.tolist() == [[2 * (3 - 1) + 0.5 * (30 - 10), 0, 2 + 5]]
+    assert one.without(BATCH, np.array([[3]], np.int32), 2).tolist() == [[[14.0], [11.5]]]
+    inputs, parts = one.parts(BATCH, np.array([[3]], np.int32))
+    assert (inputs, parts) == ({"one": 3.0, "ten": 30.0}, {"one": 4.0, "ten": 10.0})
 
 
 def test_a_page_of_similar_items_is_ranked_by_what_the_source_said() -> None:

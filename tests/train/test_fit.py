@@ -11,14 +11,14 @@ from foryou.config import Config, Placement, Train
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Gate, ModelBundle
 from foryou.domain.catalog import Catalog
-from foryou.domain.event import CODE, Event, hashes, interest
+from foryou.domain.event import CODE, Action, Event, hashes, interest
 from foryou.domain.item import Item, ItemChange, changed
 from foryou.features.assemble import fingerprint
 from foryou.models import index
 from foryou.simulate.world import World
 from foryou.train import fit
 from foryou.train.dataset import Interactions
-from foryou.train.fit import Fit, Report, welcome
+from foryou.train.fit import Fit, Report, ratings
 from foryou.train.rank import KINDS
 from foryou.wiring.models import FEATURES, PRIORS
 from foryou.wiring.training import fitting, plain, rehearsal
@@ -72,8 +72,8 @@ def test_a_small_world_is_learned_and_passes_the_gate(
     shapes = {name: array.shape for name, array in bundle.arrays.items()}
     assert shapes | {
         "vectors": (301, 12), "spectrum": (12,), "links": (301, 301), "popularity": (301,),
-        "popular": (len(bundle.arrays["popular"]),), "welcome": (301,),
-        "content_vectors": (301, 64), "sequence_into": (301, 96), "ensemble": (2, len(FEATURES)),
+        "popular": (len(bundle.arrays["popular"]),), "rating": (301,), "lately": (301,),
+        "content_vectors": (301, 64), "sequence_into": (301, 64), "ensemble": (2, len(FEATURES)),
         "mlp-layer0.weight": (128, len(FEATURES)), "logistic-wide": (len(FEATURES),),
     } == shapes  # fmt: skip
     stages = {"popularity", "content", "sequence", "als", "item_to_item", "choices", "rankers"}
@@ -112,7 +112,7 @@ def test_too_few_events_are_not_judged(tmp_path: Path) -> None:
     assert bundle.manifest.gate == Gate(
         "warn", f"{len(log)} events are too few to learn from or to judge; default weights"
     )
-    assert {name: bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == PRIORS
+    assert {name: bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == pytest.approx(PRIORS)
 
 
 def sized(tmp_path: Path, **train: int) -> ModelBundle:
@@ -148,15 +148,11 @@ def test_a_large_catalog_gets_an_index_file(tmp_path: Path, monkeypatch: pytest.
     assert len(catalog) == len(arrays["popularity"]) - 1
 
 
-def test_the_welcome_counts_what_newcomers_started_with_the_more_recent_the_more() -> None:
-    days = [0, 0, 0, 0, 14, 28]
-    log = table(
-        [(0, 1, 1.0), (0, 2, 1.0), (0, 3, -1.0), (0, 4, 1.0), (1, 2, 1.0), (2, 5, 1.0)], 6,
-        [day * DAY_MS for day in days],
-    )  # fmt: skip
-    expected = [0, 0.25, 0.25 + 0.5, 0, 0, 1, 0]  # item 3 was not liked, item 4 is the fourth action
-    np.testing.assert_allclose(welcome(log), np.log1p(expected), rtol=1e-6)
-    assert not welcome(table([], 3)).any()
+def test_a_rating_counts_by_how_far_it_is_from_the_usual_one() -> None:
+    log = table([(0, 1, 1.0), (1, 1, 1.0), (2, 2, 1.0), (3, 3, -1.0)], 3)
+    log.action[:], log.value[:] = CODE[Action.RATING], [5, 5, 3, 1]
+    assert ratings(log).tolist() == pytest.approx([0, 3 / 7, -0.5 / 6, -2.5 / 6])
+    assert not ratings(table([], 3)).any()
 
 
 @pytest.mark.parametrize(
@@ -169,8 +165,8 @@ def test_the_welcome_counts_what_newcomers_started_with_the_more_recent_the_more
     ],
 )  # fmt: skip
 def test_the_gate_compares_with_popularity(ours: float, popular: float, verdict: str, said: str) -> None:
-    gate = fit._gate(ours, popular, 50)
-    assert (gate.verdict, gate.reason) == (verdict, said)
+    gate = fit._gate("mlp", ours, popular, 50)
+    assert (gate.verdict, gate.reason) == (verdict, f"mlp: {said}")
     assert gate.metrics == {"ndcg_at_10": ours, "popularity_ndcg_at_10": popular, "predictions": 50.0}
 
 

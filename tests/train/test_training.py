@@ -54,8 +54,8 @@ def home(empty: Home) -> Home:
 def test_a_training_publishes_a_bundle_and_puts_it_in_force(home: Home) -> None:
     told: list[str] = []
     done = train(home, lambda stage, a, b: told.append(stage))
-    assert {"snapshot", "als", "blend"} <= set(told)
-    assert {"snapshot", "als", "item_to_item", "popularity", "blend", "publish"} <= set(done.seconds)
+    assert {"snapshot", "als", "choices", "rankers"} <= set(told)
+    assert {"snapshot", "als", "item_to_item", "popularity", "choices", "rankers", "publish"} <= set(done.seconds)
     version = done.manifest.version
     assert [manifest.version for manifest in home.models.versions()] == [version]
     stored = home.models.load(version)
@@ -72,7 +72,7 @@ def test_a_training_publishes_a_bundle_and_puts_it_in_force(home: Home) -> None:
 
 
 def gated(verdict: str) -> Callable[..., Gate]:
-    return lambda ours, popular, predictions: Gate(verdict, "said the test")
+    return lambda who, ours, popular, predictions: Gate(verdict, "said the test")
 
 
 def test_a_bundle_that_the_gate_refuses_is_published_but_not_put_in_force(

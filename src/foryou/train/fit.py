@@ -18,7 +18,7 @@ from foryou.models import index
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
-from foryou.train import als, blend, content, item_item, lifts, rank, replay, sequence
+from foryou.train import als, blend, content, item_item, lifts, rank, replay, sequence, stages
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
@@ -124,7 +124,7 @@ class Fit:
                 now = {before: after for after, before in enumerate(kept.tolist())}
                 choices.add(np.ascontiguousarray(inputs[:, kept]), [now.get(c, -1) for c in chosen], warm)
             rehearsal.feed(events[pages[0].start : pages[-1].end])
-            self.on_progress("blend", len(choices.inputs), len(grouped))
+            self.on_progress("choices", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
 
     def _popular_ndcg(self, log: Interactions, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
@@ -141,7 +141,8 @@ class Fit:
         with report.stage("popularity"):
             popular = popularity_of(np.bincount(log.item[log.taste != 0], minlength=log.items + 1).astype(np.float32))
             arrays["popularity"], arrays["popular"] = popular.column, popular.top
-            arrays["rating"] = ratings(log)
+            arrays["rating"], arrays["lately"] = ratings(log), stages.lately(log)
+            arrays["stage_counts"], arrays["stage_lift"] = stages.fit(log)
         with report.stage("content"):
             arrays |= content.fit(catalog, popular.column, settings.content) | lifts.fit(log, catalog)
         with report.stage("sequence"):

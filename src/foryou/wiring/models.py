@@ -21,16 +21,17 @@ from foryou.models.popularity import Column, Popularity, Trend, Welcome
 from foryou.models.recency import Recency
 from foryou.models.relative import Relative
 from foryou.models.sequence import Fading, Sequence
+from foryou.models.stage import EDGES, Stage
 from foryou.serve.live import UNTRAINED
 from foryou.serve.rankers import Blend, Explained, Learned
 
 PRIORS = {  # input -> weight until something was learned of it, in log odds per unit
     "item_to_item": 1.0, "collaborative": 1.0, "sequence": 0.2, "popularity": 1.0, "welcome": 1.0, "trending": 1.0,
-    "rating": 0.0, "price": 0.0,
+    "lately": 0.0, "stage": 0.0, "stage_lift": 0.0, "rating": 0.0, "price": 0.0,
     "content": 1.0, "category_match": 1.0, "brand_match": 0.5, "price_match": 0.3,
     "search_match": 3.0, "page_match": 1.5, "arrival": 0.5, "fatigue": 0.3,
     "age_lift": 0.5, "gender_lift": 0.5, "location_lift": 0.5, "device_lift": 0.5, "hour_lift": 0.5,
-    "item_to_item_z": 0.0, "collaborative_z": 0.0, "sequence_z": 0.0,
+    "item_to_item_z": 0.0, "collaborative_z": 0.0, "sequence_z": 0.0, "popularity_z": 0.0, "stage_z": 0.0,
     **{one.name: 0.0 for one in query.INPUTS},
 }  # fmt: skip
 FEATURES = tuple(PRIORS)
@@ -85,12 +86,14 @@ def models_of(bundle: ModelBundle) -> Models:
     popularity = Popularity(arrays["popularity"], arrays["popular"])
     content = Content(arrays)
     sequence = Sequence(arrays["sequence_into"], arrays["sequence_out"], Fading())
+    liked, stage = Column("popularity", popularity.column), Stage("stage", arrays["stage_counts"])
     inputs: tuple[Feature, ...] = (
-        item_item, fold_in, sequence, Column("popularity", popularity.column), Welcome(), Trend(),
-        Column("rating", arrays["rating"]), signals.Price(), content, signals.CategoryMatch(), signals.BrandMatch(),
-        signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(), signals.Arrival(), signals.Fatigue(),
+        item_item, fold_in, sequence, liked, Welcome(), Trend(), Column("lately", arrays["lately"]), stage,
+        Stage("stage_lift", arrays["stage_lift"]), Column("rating", arrays["rating"]), signals.Price(), content,
+        signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(),
+        signals.Arrival(), signals.Fatigue(),
         *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
-        Relative(item_item), Relative(fold_in), Relative(sequence), *query.INPUTS,
+        *(Relative(one) for one in (item_item, fold_in, sequence, liked, stage)), *query.INPUTS,
     )  # fmt: skip
     named = {one.name: one for one in inputs}
     schema = FeatureSchema(tuple(named[name] for name in FEATURES))
@@ -137,7 +140,9 @@ def untrained() -> ModelBundle:
     arrays: dict[str, NDArray[np.generic]] = {
         "vectors": np.zeros((1, 8), np.float32), "spectrum": np.zeros(8, np.float32),
         "links": np.zeros((1, 1), np.float32), "popularity": np.zeros(1, np.float32),
-        "popular": np.zeros(0, np.int32), "rating": np.zeros(1, np.float32),
+        "popular": np.zeros(0, np.int32), "rating": np.zeros(1, np.float32), "lately": np.zeros(1, np.float32),
+        "stage_counts": np.zeros((len(EDGES) + 1, 1), np.float32),
+        "stage_lift": np.zeros((len(EDGES) + 1, 1), np.float32),
         "sequence_into": np.zeros((1, 4), np.float32), "sequence_out": np.zeros((1, 5), np.float32),
         "content_terms": np.zeros(0, np.uint32), "content_idf": np.zeros(0, np.float32),
         "content_projection": np.zeros((0, 1), np.float32), "content_vectors": np.zeros((1, 1), np.float32),
