@@ -42,6 +42,12 @@ class Serve(Group, frozen=True):
     supervisor_pid: Annotated[
         int, Meta(ge=0, description="process that a child dies with; `serve` sets it, 0 = none")
     ] = 0
+    language: Annotated[
+        Literal["en", "de", "fr", "es"], Meta(description="language of reasons where none that is known is asked for")
+    ] = "en"
+    viewed: Annotated[
+        Literal["viewed", "watched", "read", "heard"], Meta(description="what reasons call a view: films are watched")
+    ] = "viewed"
     clock_offset_ms: Annotated[int, Meta(description="ms added to the wall clock; `serve --clock log` sets it")] = 0
 
 

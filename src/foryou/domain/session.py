@@ -2,7 +2,8 @@
 
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.event import LATE_MS
-from foryou.domain.slate import QueryBatch
+from foryou.domain.records import Core
+from foryou.domain.slate import Query, QueryBatch
 
 SESSION_MS = 30 * 60_000  # what was said longer ago belongs to an earlier session
 DAYPARTS = ("night", "morning", "afternoon", "evening")  # six hours each, from midnight UTC
@@ -10,18 +11,22 @@ DAYPARTS = ("night", "morning", "afternoon", "evening")  # six hours each, from 
 
 def searches(batch: QueryBatch) -> list[str]:
     """Give what each query searches for: its own words, else the newest search of the session; "" = nothing."""
-    return [
-        query.search or (core.query if _recent(query.now_ms, core.query_ms) else "")
-        for query, core in zip(batch.query, batch.core, strict=True)
-    ]
+    return [search_of(query, core) for query, core in zip(batch.query, batch.core, strict=True)]
 
 
 def categories(batch: QueryBatch) -> list[str]:
     """Give the category that each query looks at: its own, else that of the session's newest page; "" = none."""
-    return [
-        query.category or (core.category if _recent(query.now_ms, core.category_ms) else "")
-        for query, core in zip(batch.query, batch.core, strict=True)
-    ]
+    return [category_of(query, core) for query, core in zip(batch.query, batch.core, strict=True)]
+
+
+def search_of(query: Query, core: Core) -> str:
+    """Give what one query searches for."""
+    return query.search or (core.query if _recent(query.now_ms, core.query_ms) else "")
+
+
+def category_of(query: Query, core: Core) -> str:
+    """Give the category that one query looks at."""
+    return query.category or (core.category if _recent(query.now_ms, core.category_ms) else "")
 
 
 def devices(batch: QueryBatch) -> list[str]:

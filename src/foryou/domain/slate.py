@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from foryou import kernels
 from foryou.domain.catalog import Catalog
 from foryou.domain.lists import EMPTY_SHELF, Shelf
-from foryou.domain.records import Core, Places
+from foryou.domain.records import Core, Places, UserRecord
 
 PLACED = ("", "pinned", "sponsored", "editorial")  # by whose hand a candidate has its place
 _SLATE = {
@@ -41,6 +41,7 @@ class Query:
     device: str = ""
     location: str = ""
     filter: str = ""  # an expression: what may be shown (domain/expression.py)
+    language: str = ""  # of the reasons; "" = the configured one
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,23 @@ class QueryBatch:
     core: list[Core]  # session and demographics of the users
     shown: NDArray[np.uint32]
     shown_start: NDArray[np.int64]
+    people: list[UserRecord]  # what all of this was made of
     knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
     memo: dict[str, NDArray[Any]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
         return len(self.query)
 
+    def measures(self, rows: list[int]) -> dict[str, NDArray[Any]]:
+        """Give the part of the memo that tells how the candidates of these queries were measured."""
+        return {name: known[rows] for name, known in self.memo.items() if name.endswith((":mean", ":deviation"))}
+
     def alone(self, b: int) -> "QueryBatch":
         """Give one query as a batch of one."""
         one = slice(b, b + 1)
         rows = (
             "query", "history", "taste", "action", "at_ms", "anchor", "asked", "k", "seed", "offset", "known", "user",
-            "inverse", "place", "core", "knew",
+            "inverse", "place", "core", "people", "knew",
         )  # fmt: skip
         ragged = {}
         for name in ("seen", "shown"):

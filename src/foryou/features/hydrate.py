@@ -97,6 +97,7 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
         inverse=np.zeros((len(people), 0, 0), np.float64),
         place=np.full((len(people), 0), -1, np.int32),
         core=[person.core for person in people],
+        people=people,
         shown=shown,
         shown_start=shown_start,
         knew=[

@@ -1,35 +1,43 @@
-"""Why is this item there? Leave one history item out and score again: what makes the score fall is the reason."""
+"""Why is this item there? Score it again without what might be the reason: what makes the score fall most is named."""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foryou import kernels
-from foryou.domain.event import ACTIONS, Action
+from foryou.domain import session
+from foryou.domain.event import ACTIONS
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
+from foryou.domain.terms import named, searched
 from foryou.models.item_item import Links
+from foryou.serve import whatif
 from foryou.serve.rankers import Explained
 from foryou.serve.rules import Boosts
 from foryou.serve.sources import in_cart
+from foryou.serve.whatif import Known, WhatIf
+from foryou.serve.wording import Words
 
 NAMED = 2  # history items named at most
 LOOKED_AT = 20  # newest items of the history that may be named; all count in the score
-LEAST = 1e-6  # a smaller fall of the score is none
-WORTH_NAMING = 0.5  # of the largest fall: a smaller one is not named beside it
-POPULAR = Reason("popular", "Popular with everybody")
-_OF_SOURCE = {
-    "new_arrivals": Reason("new", "New"), "editorial": Reason("editorial", "Chosen by our editors"),
+LEAST = 1e-3  # a smaller fall of the score is none
+WORTH_NAMING = 0.75  # of the largest fall: a smaller one is not named beside it
+Entries = tuple[int, ...]  # of a history, 0 = newest
+Falls = Mapping[tuple[int, "str | Entries"], NDArray[np.float32]]  # (query, what is left out) -> fall per place
+_FORGET: dict[str, Callable[..., Known]] = {
+    "search": whatif.without_search, "category": whatif.without_category, "interests": whatif.without_interests,
+    "near": whatif.without_location, "people": whatif.without_people, "taste": whatif.without_history,
 }  # fmt: skip
-_VERB = {
-    Action.PURCHASE: "bought", Action.RATING: "rated", Action.LIKE: "liked", Action.VIEW: "viewed",
-    Action.CLICK: "looked at", Action.DWELL: "spent time on", Action.ADD_TO_CART: "put in your cart",
-}  # fmt: skip
+_OF_ITEM = {"trending": ("trending",), "new": ("arrival",), "popular": ("popularity", "welcome")}  # code -> inputs
 
 
 class Explain:
-    """Counterfactual reasons on the final score, exact for every history item that the models look at."""
+    """Counterfactual reasons on the final score: nothing is named unless the item scores less without it."""
 
-    def __init__(self, ranker: Explained) -> None:
-        self._ranker = ranker
+    def __init__(
+        self, ranker: Explained, represent: Callable[[QueryBatch], None], words: Words | None = None
+    ) -> None:
+        self._ranker, self._what_if, self._words = ranker, WhatIf(ranker, represent), words or Words()
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
@@ -38,69 +46,193 @@ class Explain:
         rows = np.arange(len(batch))[:, None]
         item, score = slate.item[rows, best], slate.score[rows, best] - slate.boost[rows, best]
         item[best < 0] = 0
-        entries = max(1, min(LOOKED_AT, int((batch.history > 0).sum(axis=1).max())))
-        fall = score[:, None, :] - self._ranker.without(batch, item, entries)
-        fall[batch.history[:, :entries] == 0] = 0
-        entry = np.empty((*item.shape, NAMED), np.int32)
-        value = np.empty(entry.shape, np.float32)
-        kernels.largest(fall, entry, value)
-        entry[value <= np.maximum(LEAST, WORTH_NAMING * value[:, :, :1])] = -1
+        certain = (best >= 0) & (slate.propensity[rows, best] == 1)
+        if np.array_equal(score, slate.prior[rows, best]):  # ranked by the sources: what would the ranker have said?
+            score = self._what_if.scores(batch, [(b, _all(batch, b)) for b in range(len(batch))], item)
+        told = self._told_by_user(batch, item, score, certain)
+        left = certain & np.array([[reason is None for reason in row] for row in told])
+        falls = self._falls(batch, item, score, _general_tests(batch, left))
+        of_item = dict(zip(_OF_ITEM, self._what_if.falls(batch, item, list(_OF_ITEM.values())), strict=True)) if (
+            left.any()) else {}  # fmt: skip
+        for b, at in np.argwhere(left).tolist():
+            own = {code: fall[at] for (query, code), fall in falls.items() if query == b and isinstance(code, str)}
+            own |= {code: fall[b, at] for code, fall in of_item.items()}
+            told[b][at] = self._general(batch, b, int(item[b, at]), slate.sources_of(b, int(best[b, at])), own)
         return [
-            self._reasons(batch, slate, b, places, [tuple(e for e in named if e >= 0) for named in entries])
-            for b, (places, entries) in enumerate(zip(best.tolist(), entry.tolist(), strict=True))
+            [reason or self._explored(batch, b, int(item[b, at])) for at, reason in enumerate(row) if best[b, at] >= 0]
+            for b, row in enumerate(told)
         ]
 
-    def _reasons(
-        self, batch: QueryBatch, slate: Slate, b: int, best: list[int], chosen: list[tuple[int, ...]]
-    ) -> list[Reason]:
-        """Give the reasons of one answer: `chosen` are the history entries to name for each place."""
-        said: dict[tuple[int, ...], Reason] = {}  # many items share their reason
-        reasons = []
-        for c, entries in zip(best, chosen, strict=True):
-            if c < 0:
-                break
-            if slate.propensity[b, c] < 1:
-                reasons.append(self._explored(batch, int(slate.item[b, c])))
-            elif entries:
-                if entries not in said:
-                    said[entries] = self._because(batch, b, entries)
-                reasons.append(said[entries])
-            else:
-                reasons.append(_OF_SOURCE.get(slate.source_of(b, c)) or self._general(batch, b, int(slate.item[b, c])))
-        return reasons
+    def _told_by_user(
+        self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32], certain: NDArray[np.bool_]
+    ) -> list[list[Reason | None]]:
+        """Give the reasons that lie in what the user does now or did: search, page, interests, history."""
+        chosen = self._candidates(batch, item, score)
+        chosen[~certain] = -1
+        tests: list[tuple[int, str | Entries]] = [
+            (b, code) for b in range(len(batch)) for code in _session(batch, b) if certain[b].any()
+        ]  # fmt: skip
+        tests += list(dict.fromkeys(
+            (b, some)
+            for b, row in enumerate(chosen.tolist()) for entries in row for some in _parts(entries)
+        ))  # fmt: skip
+        falls = self._falls(batch, item, score, tests)
+        memo: dict[tuple[int, Entries], Reason] = {}  # many items share their reason
+        told: list[list[Reason | None]] = []
+        for b, row in enumerate(chosen.tolist()):
+            told.append([])
+            for at, entries in enumerate(row):
+                number = int(item[b, at]) if certain[b, at] else 0
+                told[b].append(self._strongest(batch, (b, at), number, entries, falls, memo) if number else None)
+        return told
 
-    @staticmethod
-    def _explored(batch: QueryBatch, item: int) -> Reason:
+    def _candidates(self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Give the history entries worth a test for each place, by the closed forms.  int32 [B, k, NAMED], -1 = none"""
+        entry = np.full((*item.shape, NAMED), -1, np.int32)
+        entries = min(LOOKED_AT, int((batch.history > 0).sum(axis=1).max()))
+        if entries:
+            fall = score[:, None, :] - self._ranker.without(batch, item, entries)
+            fall[batch.history[:, :entries] == 0] = 0
+            value = np.empty(entry.shape, np.float32)
+            kernels.largest(fall, entry, value)
+            entry[value <= np.maximum(LEAST, WORTH_NAMING * value[:, :, :1])] = -1
+        return entry
+
+    def _falls(
+        self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32],
+        tests: Sequence[tuple[int, "str | Entries"]],
+    ) -> Falls:  # fmt: skip
+        """Give how far each shown item falls in each test, by a second scoring."""
+        if not tests:
+            return {}
+        known = [(b, _forgotten(batch, b, what)) for b, what in tests]
+        again = self._what_if.scores(batch, known, item)
+        return {test: score[test[0]] - again[row] for row, test in enumerate(tests)}
+
+    def _strongest(
+        self, batch: QueryBatch, place: tuple[int, int], number: int, entries: Sequence[int], falls: Falls,
+        memo: dict[tuple[int, Entries], Reason],
+    ) -> Reason | None:  # fmt: skip
+        b, at = place
+        language = batch.query[b].language
+        options = [
+            (falls[b, code][at], code, detail)
+            for code in _session(batch, b) if falls[b, code][at] > LEAST and (detail := _match(batch, b, number, code))
+        ]  # fmt: skip
+        because = _proved(entries, falls, b, at)
+        best = max(options, key=lambda option: option[0], default=None)
+        if best and (not because or best[0] >= falls[b, because[:1]][at]):
+            return self._words.say(language, best[1], **{best[1]: best[2]})
+        if not because:
+            return None
+        if (b, because) not in memo:
+            memo[b, because] = self._because(batch, b, because)
+        return memo[b, because]
+
+    def _because(self, batch: QueryBatch, b: int, entries: Entries) -> Reason:
+        catalog, numbers = batch.view.catalog, [int(batch.history[b, entry]) for entry in entries]
+        deeds = [
+            ("disliked" if batch.taste[b, entry] < 0 else ACTIONS[batch.action[b, entry]], catalog.title_of(number))
+            for entry, number in zip(entries, numbers, strict=True)
+        ]
+        return self._words.history(batch.query[b].language, [catalog.id_of(number) for number in numbers], deeds)
+
+    def _general(
+        self, batch: QueryBatch, b: int, number: int, sources: tuple[str, ...], falls: Mapping[str, float]
+    ) -> Reason:
+        """Give the reason of an item that nothing single of the user explains."""
+        said = {"trending": batch.view.trending[number] > 0, "new": "new_arrivals" in sources, "popular": False}
+        code = max(
+            (code for code, fall in falls.items() if fall > LEAST and said.get(code, True)),
+            key=lambda code: falls[code], default="",
+        )  # fmt: skip
+        if not code:
+            only = sources[0] if len(sources) == 1 else ""
+            code = {"new_arrivals": "new", "editorial": "editorial"}.get(only, "")
+        if not code:
+            code = "popular" if falls["popular"] > LEAST or "popular" in sources else "general"
+        return self._of_category(batch, b, number, code) if code == "new" else self._say(batch, b, code)
+
+    def _explored(self, batch: QueryBatch, b: int, number: int) -> Reason:
+        return self._of_category(batch, b, number, "exploration")
+
+    def _of_category(self, batch: QueryBatch, b: int, number: int, code: str) -> Reason:
         catalog = batch.view.catalog
-        category = catalog.category_name(int(catalog.category[item]))
-        return Reason("exploration", f"Something different: {category or 'new to you'}")
+        category = catalog.category_name(int(catalog.category[number]))
+        return self._say(batch, b, f"{code}.category", category=category) if category else self._say(batch, b, code)
 
-    @staticmethod
-    def _general(batch: QueryBatch, b: int, item: int) -> Reason:
-        if batch.view.trending[item] > 0:
-            return Reason("trending", "Trending now")
-        if batch.history[b, 0]:
-            return Reason("taste", "Your earlier taste")
-        return POPULAR
+    def _say(self, batch: QueryBatch, b: int, case: str, **places: str) -> Reason:
+        return self._words.say(batch.query[b].language, case, **places)
 
-    def _because(self, batch: QueryBatch, b: int, entries: tuple[int, ...]) -> Reason:
-        names = [int(batch.history[b, entry]) for entry in entries]
-        text = " and ".join(self._did(batch, b, entry) for entry in entries)
-        return Reason("history", f"Because you {text}", tuple(batch.view.catalog.id_of(name) for name in names))
 
-    @staticmethod
-    def _did(batch: QueryBatch, b: int, entry: int) -> str:
-        title = batch.view.catalog.title_of(int(batch.history[b, entry]))
-        if batch.taste[b, entry] < 0:
-            return f"did not like {title}"
-        return f"{_VERB.get(ACTIONS[batch.action[b, entry]], 'know')} {title}"
+def _all(batch: QueryBatch, b: int) -> Known:
+    return batch.query[b], batch.people[b]
+
+
+def _forgotten(batch: QueryBatch, b: int, what: "str | Entries") -> Known:
+    """Give what is left of a query and its user without this."""
+    query, record = _all(batch, b)
+    if isinstance(what, str):
+        return _FORGET[what](query, record)
+    gone = batch.history[b, list(what)]
+    return whatif.without_items(query, record, batch.view.catalog.hash[gone].tolist())
+
+
+def _parts(entries: Sequence[int]) -> list[Entries]:
+    """Give the entries each alone, and two of them together."""
+    there = [entry for entry in entries if entry >= 0]
+    return [(entry,) for entry in there] + ([tuple(sorted(there))] if len(there) > 1 else [])
+
+
+def _proved(entries: Sequence[int], falls: Falls, b: int, at: int) -> Entries:
+    """Give the entries that make the score fall each alone and together, the stronger one first."""
+    fall = {entry: float(falls[b, (entry,)][at]) for entry in entries if entry >= 0}
+    order = sorted(fall, key=lambda entry: -fall[entry])
+    sure = tuple(entry for entry in order if fall[entry] > max(LEAST, WORTH_NAMING * fall[order[0]]))
+    together = len(sure) < NAMED or falls[b, tuple(sorted(sure))][at] > LEAST
+    return sure if together else sure[:1]
+
+
+def _session(batch: QueryBatch, b: int) -> list[str]:
+    """Give what the user says besides acting on items: the codes of those reasons that are possible."""
+    query, core = batch.query[b : b + 1], batch.core[b : b + 1]
+    return [
+        code for code, said in (
+            ("search", session.search_of(query[0], core[0])), ("category", session.category_of(query[0], core[0])),
+            ("interests", core[0].interests),
+        ) if said
+    ]  # fmt: skip
+
+
+def _match(batch: QueryBatch, b: int, number: int, code: str) -> str:
+    """Give what an item shares with the search, the category or the interests of a user; "" = nothing."""
+    catalog, query, core = batch.view.catalog, batch.query[b], batch.core[b]
+    if code == "category":
+        name = session.category_of(query, core)
+        return name if catalog.category_numbers.get(name, 0) in catalog.categories.of(number).tolist() else ""
+    terms = set(catalog.terms.of(number).tolist())
+    if code == "search":
+        text = session.search_of(query, core)
+        return text if terms.intersection(searched(text)) else ""
+    return ", ".join([name for name in core.interests if terms.intersection(named([name]))][:NAMED])
+
+
+def _general_tests(batch: QueryBatch, left: NDArray[np.bool_]) -> list[tuple[int, "str | Entries"]]:
+    """Give what to forget of the users for whom a reason is still wanted: place, age and gender, history."""
+    tests: list[tuple[int, str | Entries]] = []
+    for b in np.flatnonzero(left.any(axis=1)).tolist():
+        query, core = batch.query[b], batch.core[b]
+        known = {"near": query.location or core.location, "people": core.age or core.gender}
+        known["taste"] = bool(batch.history[b, 0])
+        tests += [(b, code) for code, there in known.items() if there]
+    return tests
 
 
 class GoesWith:
     """Reasons of an item page and of a cart: what the item goes with, and what only fills the list."""
 
-    def __init__(self, links: Links) -> None:
-        self._links = links
+    def __init__(self, links: Links, words: Words | None = None) -> None:
+        self._links, self._words = links, words or Words()
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
@@ -108,20 +240,28 @@ class GoesWith:
         item = np.take_along_axis(slate.item, np.maximum(best, 0), axis=1)
         link = self._links.between(held, item)
         link[held == 0] = -np.inf
-        nearest = np.take_along_axis(held, link.argmax(axis=1), axis=1)
+        nearest = link.argmax(axis=1)
+        linked = np.take_along_axis(link, nearest[:, None, :], axis=1)[:, 0] > 0
         return [
-            [self._reason(batch, slate, b, c, int(nearest[b, at])) for at, c in enumerate(best[b].tolist()) if c >= 0]
+            [
+                self._reason(batch, slate, (b, c), int(nearest[b, at]) if linked[b, at] else -1)
+                for at, c in enumerate(best[b].tolist()) if c >= 0
+            ]
             for b in range(len(batch))
-        ]
+        ]  # fmt: skip
 
-    @staticmethod
-    def _reason(batch: QueryBatch, slate: Slate, b: int, c: int, nearest: int) -> Reason:
-        catalog, found_by = batch.view.catalog, slate.sources_of(b, c)
+    def _reason(self, batch: QueryBatch, slate: Slate, place: tuple[int, int], nearest: int) -> Reason:
+        """Name the item of the page or, of the cart, what has the strongest link. nearest: 0 = the page, -1 = none"""
+        (b, c), catalog = place, batch.view.catalog
+        found_by, language = slate.sources_of(b, c), batch.query[b].language
+        held, _ = in_cart(batch)
         if "similar" in found_by:
-            nearest = int(batch.anchor[b])
-        elif "cart" not in found_by:
-            return POPULAR
-        return Reason("similar", f"Goes with {catalog.title_of(nearest)}", (catalog.id_of(nearest),))
+            code, with_ = "similar", int(batch.anchor[b])
+        elif "cart" in found_by and nearest >= 0:
+            code, with_ = ("cart" if nearest else "similar"), int(held[b, nearest])
+        else:
+            return self._words.say(language, "popular" if "popular" in found_by else "general")
+        return self._words.say(language, code, [catalog.id_of(with_)], item=catalog.title_of(with_))
 
 
 class Judge:

@@ -10,12 +10,9 @@ from foryou.domain.lists import ItemList, Kind, ListChange, Lists
 from foryou.domain.log import Entry, Position, Stream
 from foryou.domain.ports import EventLog
 from foryou.domain.slate import PLACED, QueryBatch, Reason, Slate
+from foryou.serve.wording import Words
 
 READ_LIMIT = 1_000
-REASONS = {
-    "sponsored": Reason("sponsored", "Sponsored"), "editorial": Reason("editorial", "Chosen by our editors"),
-    "pinned": Reason("pinned", "Chosen for this page"),
-}  # fmt: skip
 Explaining = Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
 
 
@@ -108,8 +105,8 @@ class Places:
 class Labelled:
     """Gives items that were placed by hand the reason that they are there; the others keep theirs."""
 
-    def __init__(self, explain: Explaining) -> None:
-        self._explain = explain
+    def __init__(self, explain: Explaining, words: Words | None = None) -> None:
+        self._explain, self._words = explain, words or Words()
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
@@ -119,6 +116,11 @@ class Labelled:
         for b, said in enumerate(reasons):
             for at, c in enumerate(best[b, : len(said)].tolist()):
                 if slate.placed[b, c]:
-                    usual, label = REASONS[PLACED[slate.placed[b, c]]], slate.labels.get((b, c))
-                    said[at] = Reason(usual.code, label) if label else usual
+                    said[at] = self._reason(batch.query[b].language, slate, b, c)
         return reasons
+
+    def _reason(self, language: str, slate: Slate, b: int, c: int) -> Reason:
+        by, label = PLACED[slate.placed[b, c]], slate.labels.get((b, c), "")
+        if label and by == "sponsored":
+            return Reason(by, label)  # as who pays for it wants to be named
+        return self._words.say(language, f"{by}.list" if label and by == "editorial" else by, list=label)

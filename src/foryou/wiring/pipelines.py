@@ -33,6 +33,7 @@ from foryou.serve.sources import (
     Popular,
     Similar,
 )
+from foryou.serve.wording import Words
 from foryou.wiring.models import Models, models_of
 
 Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
@@ -40,9 +41,9 @@ Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
 
 def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watch | None = None) -> dict[str, Pipeline]:
     """Give a warm pipeline per placement."""
-    models = models_of(bundle)
+    models, words = models_of(bundle), Words(config.serve.language, config.serve.viewed)
     built = {
-        name: _pipeline(bundle.manifest.version, models, Named(name, placement), hydrate, watch)
+        name: _pipeline(bundle.manifest.version, models, Named(name, placement, words), hydrate, watch)
         for name, placement in config.placements.items()
     }
     for pipeline in built.values():
@@ -52,10 +53,11 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A placement with its name, and whether its list belongs to what is on the page rather than to the user."""
+    """A placement with its name, its words, and whether its list belongs to what is on the page, not to the user."""
 
     name: str
     placement: Placement
+    words: Words
 
     @property
     def by_page(self) -> bool:
@@ -72,14 +74,15 @@ def _pipeline(version: str, models: Models, here: Named, hydrate: Hydrate, watch
         (boost.name or f"boost {place}", parse(boost.when), boost.add)
         for place, boost in enumerate(placement.boosts, start=1)
     ])  # fmt: skip
-    explain = GoesWith(models.item_item.links) if here.by_page else Explain(learned)
+    words, represent = here.words, models.fold_in.represent
+    explain = GoesWith(models.item_item.links, words) if here.by_page else Explain(learned, represent, words)
     return Pipeline(Stages(
         prepare=lambda view: models.content.prepare(view.catalog),
-        hydrate=hydrate, strangers=hydrate.strangers, represent=models.fold_in.represent,
+        hydrate=hydrate, strangers=hydrate.strangers, represent=represent,
         sources=_sources(models, here, filters), filters=(Unavailable(), Seen(), Filter(filters)),
         ranker=Prior() if by_source else Watched(learned, watch) if watch else learned,
         adjusters=_adjusters(here, boosts),
-        explain=Labelled(explain), judge=Judge(learned, boosts),
+        explain=Labelled(explain, words), judge=Judge(learned, boosts),
     ), version)  # fmt: skip
 
 
