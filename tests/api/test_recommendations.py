@@ -191,7 +191,7 @@ def test_a_percent_sign_that_encodes_nothing_is_taken_as_it_stands(standing: Sho
 
 def test_routes_that_take_fewer_parameters_say_which(standing: Shop) -> None:
     similar = standing.client.get("/v1/items/cup/similar?context=home").json()["errors"][0]
-    assert similar["detail"] == "is not a parameter; this route takes user_id, num_results"
+    assert similar["detail"] == "is not a parameter; this route takes user_id, num_results, language"
     trending = standing.client.get("/v1/trending?user_id=u").json()["errors"][0]
     assert trending["detail"] == "is not a parameter; this route takes num_results"
     posted = standing.client.post("/v1/recommendations?num_results=3", json={}).json()["errors"][0]
@@ -256,3 +256,34 @@ def test_a_question_why_needs_a_user_and_an_item(standing: Shop, body: object, p
 def test_an_id_in_a_path_that_no_item_can_have_is_refused(standing: Shop, name: str, detail: str) -> None:
     answer = standing.client.get(f"/v1/items/{name}/similar")
     assert (answer.status_code, answer.json()["detail"]) == (400, f"item_id: {detail}")
+
+
+@pytest.mark.parametrize(
+    ("header", "parameter", "text"),
+    [
+        ("", "", "Because you bought Dune"), ("de-AT,de;q=0.9", "", "Weil du Dune gekauft hast"),
+        ("de", "fr", "Parce que vous avez acheté Dune"), ("de", "xx", "Weil du Dune gekauft hast"),
+        ("xx", "", "Because you bought Dune"),
+    ],
+)  # fmt: skip
+def test_reasons_are_given_in_the_language_that_is_asked_for(
+    standing: Shop, header: str, parameter: str, text: str
+) -> None:
+    headers = {"accept-language": header}
+    said = {"user_id": "ann", "language": parameter} if parameter else {"user_id": "ann"}
+    short = standing.client.get("/v1/recommendations", params=said, headers=headers)
+    long = standing.client.post("/v1/recommendations", json=said, headers=headers)
+    for answer in (short, long):
+        assert answer.json()["items"][0]["reason"] == {"code": "history", "text": text, "because": ["dune"]}
+        assert answer.headers["vary"] == "accept-language"
+
+
+def test_similar_items_trends_and_verdicts_are_worded_too(standing: Shop) -> None:
+    german = {"accept-language": "de"}
+    similar = standing.client.get("/v1/items/teapot/similar", headers=german).json()
+    assert similar["items"][0]["reason"]["text"] == "Passt zu Teapot"
+    trending = standing.client.get("/v1/trending", params={"language": "es"}).json()
+    assert {item["reason"]["text"] for item in trending["items"]} == {"Tendencia ahora"}
+    why = {"user_id": "ann", "item_id": "arrakis", "language": "fr"}
+    told = standing.client.post("/v1/explain", json=why).json()
+    assert told["reason"]["text"] == "Parce que vous avez acheté Dune"

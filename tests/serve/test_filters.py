@@ -147,7 +147,9 @@ def test_a_cart_is_answered_with_what_goes_with_the_things_in_it() -> None:
     )  # fmt: skip
     answer = shop.ask("ann", 10)
     assert {genre_of(item) for item in shown(answer)} == {"space"}
-    assert {(item.reason.text, item.reason.because) for item in answer.items} == {("Goes with Space 4", ("space-4",))}
+    assert {(item.reason.text, item.reason.because) for item in answer.items} == {
+        ("Goes with Space 4 in your cart", ("space-4",))
+    }
 
 
 def test_a_cart_counts_the_item_of_the_page_too_and_names_what_is_nearest() -> None:

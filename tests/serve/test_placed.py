@@ -44,7 +44,7 @@ def test_a_label_is_shown_beside_the_items_of_its_list() -> None:
     reasons = {item.item_id: (item.reason.code, item.reason.text) for item in shop.ask("ann", 10).items}
     assert reasons["love-15"] == ("sponsored", "Sponsored by Acme")
     assert reasons["crime-15"] == ("sponsored", "Sponsored")
-    assert reasons["space-15"] == ("editorial", "Staff picks")
+    assert reasons["space-15"] == ("editorial", "From our editors: Staff picks")
 
 
 @pytest.mark.parametrize(

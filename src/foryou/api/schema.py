@@ -34,6 +34,11 @@ Attributes = Annotated[
 Count = Annotated[int, Meta(ge=1, le=MAX_RESULTS, description=f"1 to {MAX_RESULTS}")]
 
 
+Language = Annotated[
+    str, Meta(max_length=64, description="of the reasons, such as de or fr-CA; empty = as the header Accept-Language")
+]
+
+
 class Wire(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
     """A request body: unknown fields are errors, so that a typing mistake is not silently ignored."""
 
@@ -62,6 +67,7 @@ class Ask(Wire):
         str, Meta(max_length=MAX_CHARS, description='what may be shown, such as price < 20 and not tag = "violence"')
     ] = ""
     explain: bool = True
+    language: Language = ""
     personalize: bool = True
     deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] | None = None
 
@@ -129,6 +135,7 @@ class WhyAsk(Wire):
     user_id: Id
     item_id: Id
     num_results: Count | None = None
+    language: Language = ""
 
 
 class EventIn(Wire):

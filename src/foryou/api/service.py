@@ -4,8 +4,9 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from foryou.api import schema
@@ -27,6 +28,7 @@ from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
 from foryou.serve.live import Live
+from foryou.serve.wording import Words, known_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Parts:
     clock: TimeSource
     deadline_ms: int
     lengths: dict[str, int]  # placement -> items where the caller does not say
+    words: Words = field(default_factory=Words)
 
 
 class Service:
@@ -87,6 +90,7 @@ class Service:
             device=ask.context.device,
             location=ask.context.location,
             filter=ask.filter,
+            language=known_language(ask.language),
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
@@ -120,18 +124,16 @@ class Service:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
         self._parts.exposures.put(exposure(name, placement, query, answer))
 
-    async def similar(self, item_id: str, user_id: str, num_results: int | None) -> schema.Recommended:
+    async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""
-        return await self.recommend(
-            schema.Ask(
-                user_id=user_id, item_id=item_id, num_results=num_results, context=schema.Context(placement="item")
-            )
-        )
+        context = schema.Context(placement="item")
+        return await self.recommend(msgspec.structs.replace(ask, item_id=item_id, context=context))
 
-    async def trending(self, num_results: int) -> schema.Trending:
+    async def trending(self, num_results: int, language: str = "") -> schema.Trending:
         """Give what trends in the last 24 h."""
         view = self._parts.live.arm_for("").view
-        reason = schema.WireReason("trending", "Trending now", ())
+        said = self._parts.words.say(known_language(language), "trending")
+        reason = schema.WireReason(said.code, said.text, said.because)
         best = [number for number in view.trending_top.tolist() if view.catalog.available[number]][:num_results]
         return schema.Trending([
             schema.WireItem(
@@ -147,7 +149,7 @@ class Service:
         check_id("item_id", ask.item_id)
         query = Query(
             user_id=ask.user_id, k=ask.num_results or self._parts.lengths["home"], now_ms=self._parts.clock.now_ms(),
-            seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id,
+            seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id, language=known_language(ask.language),
         )  # fmt: skip
         answer = await self._answer("home", query)
         verdict = answer.verdict or Verdict("unknown_item")

@@ -79,6 +79,10 @@ class UserRecord:
         """Give the offsets in `events`, `exposures` and `users` that this record reflects."""
         return self.offset, self.shown_offset, self.profile_offset
 
+    def known_as(self, **what: object) -> "UserRecord":
+        """Give the record with other values of its core."""
+        return replace(self, core=msgspec.structs.replace(self.core, **what))
+
 
 NO_HISTORY = np.zeros(0, ACTION_DTYPE)
 NO_SEEN = np.zeros(0, np.uint32)

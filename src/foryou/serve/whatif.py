@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,27 +19,27 @@ Scores = NDArray[np.float32]
 
 def without_search(query: Query, record: UserRecord) -> Known:
     """Forget what is searched for."""
-    return replace(query, search=""), _changed(record, query="")
+    return replace(query, search=""), record.known_as(query="")
 
 
 def without_category(query: Query, record: UserRecord) -> Known:
     """Forget which category is looked at."""
-    return replace(query, category=""), _changed(record, category="")
+    return replace(query, category=""), record.known_as(category="")
 
 
 def without_interests(query: Query, record: UserRecord) -> Known:
     """Forget the chosen interests."""
-    return query, _changed(record, interests=())
+    return query, record.known_as(interests=())
 
 
 def without_location(query: Query, record: UserRecord) -> Known:
     """Forget where the user is."""
-    return replace(query, location=""), _changed(record, location="")
+    return replace(query, location=""), record.known_as(location="")
 
 
 def without_people(query: Query, record: UserRecord) -> Known:
     """Forget age and gender."""
-    return query, _changed(record, age=0, gender="")
+    return query, record.known_as(age=0, gender="")
 
 
 def without_history(query: Query, record: UserRecord) -> Known:
@@ -54,10 +53,6 @@ def without_items(query: Query, record: UserRecord, hashes: Sequence[int]) -> Kn
     for one in hashes:
         kept &= item != np.uint64(one)
     return query, replace(record, history=record.history[kept])
-
-
-def _changed(record: UserRecord, **what: object) -> UserRecord:
-    return replace(record, core=msgspec.structs.replace(record.core, **what))
 
 
 @dataclass(frozen=True, slots=True)

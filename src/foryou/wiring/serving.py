@@ -26,6 +26,7 @@ from foryou.ingest.exposures import Exposures
 from foryou.ingest.worker import FOLDED, Worker
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.serve.live import UNTRAINED, Live
+from foryou.serve.wording import Words
 from foryou.wiring.home import Home, open_home
 
 LEASE_RENEWALS = 3  # per lease time
@@ -68,6 +69,7 @@ def service(home: Home, metrics: Metrics) -> Service:
     parts = Parts(
         live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
         clock=home.clock, deadline_ms=config.serve.deadline_ms,
+        words=Words(config.serve.language, config.serve.viewed),
         lengths={name: placement.length for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()

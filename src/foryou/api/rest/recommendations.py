@@ -1,5 +1,7 @@
 """Which routes answer questions? Recommendations, similar items, trends and explanations."""
 
+from typing import TypeVar
+
 import msgspec
 from litestar import get, post
 from litestar.types import ASGIApp
@@ -10,15 +12,18 @@ from foryou.api.rest.reading import Request, body_of, converted, decoded, path_i
 from foryou.api.rest.writing import PRIVATE, PUBLIC, reply
 from foryou.domain.errors import Invalid
 from foryou.ingest.collector import check_id
+from foryou.serve.wording import known_language
 
 # Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
 SHORT = (
     "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-    "deadline_ms", "item_id", "filter",
+    "deadline_ms", "item_id", "filter", "language",
 )  # fmt: skip
-SIMILAR = ("user_id", "num_results")
-TRENDING = ("num_results",)
+SIMILAR = ("user_id", "num_results", "language")
+TRENDING = ("num_results", "language")
 TRENDING_LENGTH = 20
+LANGUAGE = b"accept-language"
+A = TypeVar("A", schema.Ask, schema.WhyAsk)
 
 _ask = msgspec.json.Decoder(schema.Ask)
 _why = msgspec.json.Decoder(schema.WhyAsk)
@@ -39,22 +44,24 @@ async def ask_recommendations(request: Request) -> ASGIApp:
 @get("/v1/items/{item_id:str}/similar", opt=operation(schema.Recommended, query=SIMILAR))
 async def similar(request: Request) -> ASGIApp:
     """Give items like this one, without those that the user has seen."""
-    ask = converted(query_of(request), schema.Ask)
-    answer = await service_of(request).similar(path_id(request, "item_id"), ask.user_id, ask.num_results)
-    return reply(answer, _caching(ask, answer))
+    ask = _spoken(request, converted(query_of(request), schema.Ask))
+    answer = await service_of(request).similar(path_id(request, "item_id"), ask)
+    return reply(answer, _caching(ask, answer), vary=LANGUAGE)
 
 
 @get("/v1/trending", opt=operation(schema.Trending, query=TRENDING))
 async def trending(request: Request) -> ASGIApp:
     """Give what trends now."""
-    ask = converted(query_of(request), schema.Ask)
-    return reply(await service_of(request).trending(ask.num_results or TRENDING_LENGTH), PUBLIC)
+    ask = _spoken(request, converted(query_of(request), schema.Ask))
+    answer = await service_of(request).trending(ask.num_results or TRENDING_LENGTH, ask.language)
+    return reply(answer, PUBLIC, vary=LANGUAGE)
 
 
 @post("/v1/explain", opt=operation(schema.Explained, takes=schema.WhyAsk))
 async def explain(request: Request) -> ASGIApp:
     """Say why, or why not, an item is recommended to a user."""
-    return reply(await service_of(request).explain(decoded(_why, await body_of(request))))
+    ask = _spoken(request, decoded(_why, await body_of(request)))
+    return reply(await service_of(request).explain(ask), vary=LANGUAGE)
 
 
 LASTING = {"short_answer", "filter_exhausted", "unknown_item"}  # what a minute does not mend
@@ -78,8 +85,17 @@ def short_ask(said: dict[str, str]) -> schema.Ask:
 
 
 async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:
-    answer = await service_of(request).recommend(ask)
-    return reply(answer, _caching(ask, answer))
+    answer = await service_of(request).recommend(_spoken(request, ask))
+    return reply(answer, _caching(ask, answer), vary=LANGUAGE)
+
+
+def _spoken(request: Request, ask: A) -> A:
+    """Give the question with the language of the header, where the caller says none in it that is known."""
+    if known_language(ask.language):
+        return ask
+    headers = request.scope["headers"]
+    wanted = next((value for name, value in headers if name == LANGUAGE), b"")
+    return msgspec.structs.replace(ask, language=known_language(wanted.decode("latin-1")))
 
 
 def _caching(ask: schema.Ask, answer: schema.Recommended) -> tuple[bytes, bytes]:

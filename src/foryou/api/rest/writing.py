@@ -29,6 +29,7 @@ class Reply:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def reply(what: object, caching: tuple[bytes, bytes] = PRIVATE, status: int = 200) -> Reply:
-    """Give the answer that says this in JSON."""
-    return Reply(_encoder.encode(what), caching, status=status)
+def reply(what: object, caching: tuple[bytes, bytes] = PRIVATE, status: int = 200, vary: bytes = b"") -> Reply:
+    """Give the answer that says this in JSON. vary: the request's header on which it depends."""
+    headers = (caching, (b"vary", vary)) if vary else (caching,)
+    return Reply(_encoder.encode(what), *headers, status=status)
