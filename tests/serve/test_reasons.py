@@ -16,7 +16,7 @@ from foryou.serve.whatif import without_items
 from foryou.wiring.reasons import Verified, tried
 from worlds import NOW_MS, PLAIN, Shop, did, genre_of, query
 
-QUIET = {name: 0.0 for name in worlds.WEIGHTS}
+QUIET = dict.fromkeys(worlds.WEIGHTS, 0.0)
 
 
 def tell(shop: Shop, user: str, **profile: object) -> None:

@@ -102,6 +102,7 @@ class QueryBatch:
     shown_start: NDArray[np.int64]
     people: list[UserRecord]  # what all of this was made of
     knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
+    candidates: NDArray[np.int32] | None = None  # the items of the slate, once they are to be ranked: int32 [B, C]
     memo: dict[str, NDArray[Any]] = field(default_factory=dict)  # what models worked out once for this batch
 
     def __len__(self) -> int:
@@ -124,7 +125,9 @@ class QueryBatch:
             ragged[name] = getattr(self, name)[start[b] : start[b + 1]]
             ragged[f"{name}_start"] = np.array([0, len(ragged[name])])
         memo = {name: known[one] for name, known in self.memo.items() if name.endswith((":mean", ":deviation"))}
-        return replace(self, memo=memo, **{name: getattr(self, name)[one] for name in rows}, **ragged)
+        candidates = None if self.candidates is None else self.candidates[one]
+        columns = {name: getattr(self, name)[one] for name in rows}
+        return replace(self, memo=memo, candidates=candidates, **columns, **ragged)
 
 
 @dataclass(slots=True)

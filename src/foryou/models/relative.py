@@ -10,7 +10,7 @@ LEAST = np.float32(1e-6)
 
 
 class Relative:
-    """(input - mean) / deviation over the candidates of a query, of the first slate that a batch asks for."""
+    """(input - mean) / deviation over all candidates of a query, whichever of them are asked about."""
 
     def __init__(self, feature: Feature) -> None:
         self._feature = feature
@@ -28,6 +28,9 @@ class Relative:
         self, batch: QueryBatch, item: NDArray[np.int32], values: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if f"{self.name}:mean" not in batch.memo:
+            if batch.candidates is not None and batch.candidates is not item:
+                item, values = batch.candidates, np.empty(batch.candidates.shape, np.float32)
+                self._feature.fill(batch, item, values)
             there = item > 0
             count = np.maximum(there.sum(axis=1), 1)
             mean = np.array([row[on].sum(dtype=np.float64) for row, on in zip(values, there, strict=True)]) / count
@@ -41,8 +44,9 @@ class Relative:
         """Fill out [B, L, C] with the values of a history that had not entry l, in the measure of the whole one."""
         if not self._feature.without(batch, item, out):
             return False
-        plain = np.empty(item.shape, np.float32)
-        mean, deviation = self._scale(batch, item, plain) if f"{self.name}:mean" in batch.memo else (0, 1)
-        out -= np.asarray(mean)[..., None]
-        out /= np.asarray(deviation)[..., None]
+        whole = np.empty(item.shape, np.float32)
+        self._feature.fill(batch, item, whole)
+        mean, deviation = self._scale(batch, item, whole)
+        out -= mean[..., None]
+        out /= deviation[..., None]
         return True

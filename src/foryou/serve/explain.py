@@ -34,9 +34,7 @@ _OF_ITEM = {"trending": ("trending",), "new": ("arrival",), "popular": ("popular
 class Explain:
     """Counterfactual reasons on the final score: nothing is named unless the item scores less without it."""
 
-    def __init__(
-        self, ranker: Explained, represent: Callable[[QueryBatch], None], words: Words | None = None
-    ) -> None:
+    def __init__(self, ranker: Explained, represent: Callable[[QueryBatch], None], words: Words | None = None) -> None:
         self._ranker, self._what_if, self._words = ranker, WhatIf(ranker, represent), words or Words()
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:

@@ -93,6 +93,7 @@ class Pipeline:
                     source.propose(batch, slate)
         self._apply(run, stages.filters, batch)
         slate.score[:] = slate.prior  # what counts if ranking fails or has no time
+        batch.candidates = slate.item
         with run.stage("rank") as on_time:
             if on_time:
                 stages.ranker.score(batch, slate, slate.score)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.records import NO_HISTORY, UserRecord
-from foryou.domain.slate import Query, QueryBatch, Slate
+from foryou.domain.slate import Query, QueryBatch
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import assemble_batch
 from foryou.serve.rankers import Explained
