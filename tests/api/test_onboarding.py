@@ -126,10 +126,10 @@ def test_who_passes_over_everything_has_said_nothing(standing: Shop) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"liked_item_ids": ["dune", "dune"]}, "liked_item_ids/1: 'dune' is said twice; an item is liked or disliked"),
+        ({"liked_item_ids": ["dune", "dune"]}, "liked_item_ids/1: 'dune' is said twice; say it once"),
         (
             {"liked_item_ids": ["dune"], "disliked_item_ids": ["dune"]},
-            "disliked_item_ids/0: 'dune' is said twice; an item is liked or disliked, once",
+            "disliked_item_ids/0: 'dune' is liked, too; say one of the two",
         ),
         ({"liked_item_ids": ["\x07"]}, "liked_item_ids/0: has a control character; send printable characters"),
         ({"liked_item_ids": ["x"] * 101}, "liked_item_ids: expected `array` of length <= 100"),
@@ -144,9 +144,7 @@ def test_a_bad_answer_is_refused_with_its_field(standing: Shop, body: dict[str, 
     assert standing.client.get("/v1/users/bad").status_code == 404  # nothing of it was kept
 
 
-@pytest.mark.parametrize(
-    ("num", "detail"), [("0", ">= 1"), ("51", "<= 50"), ("ten", "got `str`"), ("null", "got `str`")]
-)
+@pytest.mark.parametrize(("num", "detail"), [("0", ">= 1"), ("51", "<= 50"), ("ten", "got `str`"), ("", "got `str`")])
 def test_a_bad_number_of_questions_is_refused(standing: Shop, num: str, detail: str) -> None:
     answered = standing.client.get(QUESTIONS, params={"num": num})
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (400, "/num")

@@ -107,12 +107,15 @@ class Onboarding:
 
 def _check(body: schema.OnboardingIn) -> None:
     """Raise Invalid for an id that is none, or an item that is said twice."""
-    seen: set[str] = set()
+    liked = set(body.liked_item_ids)
     for field in ("liked_item_ids", "disliked_item_ids"):
+        seen: set[str] = set()
         for place, item_id in enumerate(getattr(body, field)):
             check_id(f"{field}/{place}", item_id)
             if item_id in seen:
-                raise Invalid(f"{field}/{place}", f"{item_id!r} is said twice", "an item is liked or disliked, once")
+                raise Invalid(f"{field}/{place}", f"{item_id!r} is said twice", "say it once")
+            if field == "disliked_item_ids" and item_id in liked:
+                raise Invalid(f"{field}/{place}", f"{item_id!r} is liked, too", "say one of the two")
             seen.add(item_id)
 
 

@@ -15,6 +15,7 @@ MAX_EVENTS = 1_000
 MAX_QUESTIONS = 50
 LATEST_MS = 4_102_444_800_000  # the year 2100: a time beyond it is not in ms
 _PRINTABLE = {"pattern": "^[^\\x00-\\x1f\\x7f]*$"}  # said in the document; `collector.check_id` sees to it
+_ONCE = {"uniqueItems": True}
 Id = Annotated[
     str,
     Meta(
@@ -273,8 +274,8 @@ class OnboardingIn(Wire):
         ]
         | UnsetType
     ) = UNSET
-    liked_item_ids: Annotated[list[Id], Meta(max_length=100)] = []
-    disliked_item_ids: Annotated[list[Id], Meta(max_length=100)] = []
+    liked_item_ids: Annotated[list[Id], Meta(max_length=100, extra_json_schema=_ONCE)] = []
+    disliked_item_ids: Annotated[list[Id], Meta(max_length=100, extra_json_schema=_ONCE)] = []
 
 
 class OnboardingOut(msgspec.Struct):

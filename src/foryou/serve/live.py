@@ -137,9 +137,9 @@ class Live:
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
         view = self._look(self._followed(catalog), self._means.features.trending(), EMPTY_SHELF)
-        questions = self._means.ask(bundle, catalog)  # of what was trained on: every process asks the same
-        arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view, questions=questions)
+        arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
         arm.pipelines = self._means.build(bundle, arm)
+        arm.questions = self._means.ask(bundle, catalog)  # of what was trained on: every process asks the same
         return arm
 
     def _followed(self, catalog: Catalog) -> Catalog:
