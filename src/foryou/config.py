@@ -39,6 +39,9 @@ class Serve(Group, frozen=True):
     exposure_queue: Annotated[
         int, Meta(ge=1, description="answers that may wait to be logged; more are dropped and counted")
     ] = 10_000
+    log_inputs_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of answers whose exposure holds the ranker's inputs, for `skew`")
+    ] = 0.0
     supervisor_pid: Annotated[
         int, Meta(ge=0, description="process that a child dies with; `serve` sets it, 0 = none")
     ] = 0

@@ -268,6 +268,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         location=query.location,
         lists=dict(answer.view.shelf.lists.position),
         filter=query.filter,
+        inputs=answer.inputs.values,
+        schema=answer.inputs.schema,
     )
 
 

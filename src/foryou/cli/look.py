@@ -1,4 +1,4 @@
-"""recommend, similar, why-not, events, replay, trace, config: look at what is known and why."""
+"""recommend, similar, why-not, events, replay, skew, trace, config: look at what is known and why."""
 
 import time
 import uuid
@@ -21,6 +21,7 @@ from foryou.ingest.codec import event_of, exposure_record
 from foryou.ingest.collector import check_id
 from foryou.wiring import past
 from foryou.wiring.home import Home
+from foryou.wiring.skew import measure as measure_skew
 
 PANEL = "Look"
 OLD_MS = 30 * 86_400_000
@@ -178,6 +179,34 @@ def replay(recommendation_id: str, home: HomeOption = None, json: JsonOption = F
         )
         show.say("the same, bit for bit" if found.same else "different")
     if not found.same:
+        raise typer.Exit(3)
+
+
+@app.command(rich_help_panel=PANEL)
+def skew(
+    limit: Annotated[int, typer.Option(min=1, help="vectors to compare, the newest ones")] = 10_000,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Work out logged inputs of the ranker anew and compare bit for bit. Exit status 3 if any came out different."""
+    store = opened(home)
+    with show.progress() as report:
+        found = measure_skew(store, limit, report)
+    store.close()
+    if json:
+        show.as_json(found)
+    else:
+        show.say(f"{found.vectors} vectors of {found.answers} answers compared")
+        for why, count in found.passed_over.items():
+            show.say(f"{count} answers passed over: {why}")
+        if found.mismatches:
+            show.table("Different", ["input", "vectors"], [[*one] for one in found.mismatches.most_common()])
+            show.table(
+                "Examples", ["answer", "item", "input", "logged", "worked out anew"],
+                [[one.recommendation_id, one.item_id, one.name, one.logged, one.again] for one in found.examples],
+            )  # fmt: skip
+        show.say(f"{found.mismatches.total()} mismatches")
+    if found.mismatches:
         raise typer.Exit(3)
 
 

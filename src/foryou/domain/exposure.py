@@ -10,7 +10,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     counters and the item columns had, `lists` that of the lists; `propensities` is the chance that the item had of its
     place (1 = certain). `places`: for the user, and those who became this user, the places in `events`, `exposures` and
     `users` that were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the
-    query said.
+    query said. `inputs`: what the ranker saw of the items, float32 [items, F], in the order of the schema, where
+    it was logged (`serve.log_inputs_share`); `schema` its fingerprint.
     """
 
     recommendation_id: str
@@ -41,3 +42,5 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     location: str = ""
     lists: dict[int, int] = {}
     filter: str = ""
+    inputs: bytes = b""
+    schema: str = ""

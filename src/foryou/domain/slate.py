@@ -151,6 +151,7 @@ class Slate:
     propensity  float32  chance of being shown where it is, 1 = certain
     boost       float32  what rules added to the score
     placed      uint8    by whose hand it has its pin, a number of PLACED; `labels`: (query, place) -> what stands there
+    inputs      float32 [F, B, C] what the ranker saw, where it is logged: of the queries in `logged`, by `schema`
     Nothing orders a slate except `top`; a score that is not finite is never selected.
     """
 
@@ -183,6 +184,9 @@ class Slate:
             setattr(self, name, column)
         self._used = 0
         self.labels: dict[tuple[int, int], str] = {}
+        self.inputs: NDArray[np.float32] | None = None
+        self.logged: frozenset[int] = frozenset()
+        self.schema = ""
         self.boosted: dict[str, int] = {}
 
     def propose(self, source: str, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
@@ -249,6 +253,12 @@ class Slate:
             found = self._named[origin] = tuple(name for bit, name in enumerate(self.sources) if origin >> bit & 1)
         return found
 
+    def inputs_of(self, query: int, places: NDArray[np.integer[Any]]) -> "Inputs":
+        """Give what the ranker saw of these candidates, where that is logged."""
+        if self.inputs is None or query not in self.logged:
+            return NOT_LOGGED
+        return Inputs(self.schema, np.ascontiguousarray(self.inputs[:, query, places].T).tobytes())
+
     def drops(self) -> dict[str, int]:
         """Give how many candidates each rule dropped."""
         count = np.bincount(self.dropped[self.item > 0], minlength=len(self.rules) + 1)
@@ -260,6 +270,17 @@ class Slate:
         Pinned ones stand at their place, the others follow by score; equal scores by item number.
         """
         return kernels.top(self.item, self.score, self.dropped, self.pin, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a ranker saw of the items of an answer: float32 [items, F] as bytes, and the fingerprint of the schema."""
+
+    schema: str
+    values: bytes
+
+
+NOT_LOGGED = Inputs("", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +320,7 @@ class Answer:
     verdict: "Verdict | None" = None
     knew: dict[str, Places] = field(default_factory=dict)  # the user, and those merged into it
     cold: bool = False
+    inputs: Inputs = NOT_LOGGED
 
     def whole(self, k: int) -> bool:
         """Say whether it has k items and lacks nothing but acquaintance with the user: what coverage counts."""

@@ -90,9 +90,8 @@ def fold_profiles(
 
 def _forgotten(record: UserRecord, event: Event) -> UserRecord:
     kept = Core(**{name: getattr(record.core, name) for name in _PROFILE}, forgotten_ms=event.at_ms)
-    return replace(
-        record, core=kept, history=NO_HISTORY, seen=NO_SEEN, impressions=NO_IMPRESSIONS, shown=NO_IMPRESSIONS
-    )
+    later = record.shown[record.shown["at_s"] > event.at_ms // 1_000]  # it may be folded before what came before it
+    return replace(record, core=kept, history=NO_HISTORY, seen=NO_SEEN, impressions=NO_IMPRESSIONS, shown=later)
 
 
 def _aliased(record: UserRecord, event: Event) -> UserRecord:
@@ -155,7 +154,8 @@ def fold_exposures(
     changed: dict[str, UserRecord] = {}
     for exposure, offset in zip(exposures, offsets, strict=True):
         record = changed.get(exposure.user_id) or known.get(exposure.user_id) or NOBODY
-        if not exposure.user_id or exposure.now_ms <= record.core.forgotten_ms:
+        forgotten_s = record.core.forgotten_ms // 1_000
+        if not exposure.user_id or 0 < exposure.now_ms // 1_000 <= forgotten_s:
             continue
         items = hashes(list(exposure.items))
         new = np.empty(len(items), SHOWN_DTYPE)

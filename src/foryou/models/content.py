@@ -74,11 +74,11 @@ class Content:
         new = [item for item, row in catalog.terms.changed.items() if before.get(item) is not row]
         if not new:
             return old
-        items = np.array(list(dict.fromkeys([*old.items.tolist(), *new])), np.int32)
+        items = np.unique(np.array([*old.items.tolist(), *new], np.int32))  # in an order that no refresh decides
         place = np.full(len(catalog) + 1, -1, np.int32)
         place[items] = np.arange(len(items))
         vectors = np.zeros((len(items), self.vectors.shape[1]), np.float32)
-        vectors[: len(old.items)] = old.vectors
+        vectors[place[old.items]] = old.vectors
         vectors[place[new]] = self.encode(catalog, np.array(new, np.int32))
         return Fresh(items, vectors, place)
 

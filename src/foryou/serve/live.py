@@ -50,6 +50,14 @@ class Means:
     decode_list: Callable[[bytes], ListChange]
 
 
+def in_order(entries: list[Entry]) -> list[Entry]:
+    """Give entries in the order of their arrival, those of a partition in its own.
+
+    So the numbers of new items do not depend on how often somebody looked, nor do scores that tie.
+    """
+    return sorted(entries, key=lambda entry: (entry.appended_ms, entry.partition, entry.offset))
+
+
 class Live:
     """Keeps arms fresh: one thread calls `refresh`, any thread reads `arm_for`."""
 
@@ -145,14 +153,15 @@ class Live:
     def _followed(self, catalog: Catalog) -> Catalog:
         """Give the catalog with all that the stream `items` says since its position."""
         log, position = self._means.log, dict(catalog.position)
-        changes: list[ItemChange] = []
+        new: list[Entry] = []
         for partition, end in log.ends(Stream.ITEMS).items():
             while position.get(partition, -1) < end:
                 entries = log.read(Stream.ITEMS, partition, position.get(partition, -1), READ_LIMIT)
                 if not entries:
                     break
-                changes += [change for entry in entries if (change := self._decoded(entry))]
+                new += entries
                 position[partition] = entries[-1].offset
+        changes = [change for entry in in_order(new) if (change := self._decoded(entry))]
         return catalog.extended(changes, position) if changes else catalog
 
     def _decoded(self, entry: Entry) -> ItemChange | None:

@@ -149,6 +149,7 @@ class Pipeline:
                 Answer(
                     shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b],
                     not batch.history[b].any(),
+                    slate.inputs_of(b, places),
                 )
             )  # fmt: skip
         return answers

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import FeatureSchema, assemble, assemble_without
+from foryou.kernels import uniform
 from foryou.models.mlp import Ranker as Network
 
 Inputs = NDArray[np.float32]
@@ -112,6 +113,23 @@ class Learned:
 
 def _named(schema: FeatureSchema, values: NDArray[np.float32]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(schema.names, values, strict=True)}
+
+
+class Logged:
+    """A ranker that leaves what it saw on the slate, for a share of the queries: they are drawn by their seeds."""
+
+    def __init__(self, ranker: Explained, share: float) -> None:
+        self._ranker, self._share = ranker, share
+        self._schema = ranker.schema.fingerprint
+
+    def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
+        """Fill out [B, C] as the ranker does."""
+        slate.logged = frozenset(b for b, seed in enumerate(batch.seed) if uniform(seed)[1] < self._share)
+        if not slate.logged:
+            self._ranker.score(batch, slate, out)
+            return
+        slate.inputs, slate.schema = assemble(self._ranker.schema, batch, slate.item), self._schema
+        self._ranker.sum(slate.inputs, batch, out)
 
 
 class Prior:

@@ -1,6 +1,6 @@
 """What did the system know then? An old answer is reproduced; a click is followed to the answer it changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,14 +12,14 @@ from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream, partition_of
-from foryou.domain.records import Change, UserRecord
+from foryou.domain.records import Change, Places, UserRecord
 from foryou.domain.slate import Answer, Query, View
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import event_of, exposure_of, item_of, list_of, user_of
 from foryou.serve.lists import followed
-from foryou.serve.live import UNTRAINED
+from foryou.serve.live import UNTRAINED, in_order
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.models import untrained
@@ -59,9 +59,7 @@ class _People:
     """A FeatureStore's `read` for one moment of the past: users folded anew up to the places that were read."""
 
     def __init__(self, home: Home, exposure: Exposure) -> None:
-        known = {exposure.user_id: exposure.offset, **exposure.knew}
-        self._home = home
-        self._until = {name: (offset, -1, -1) for name, offset in known.items()} | exposure.places
+        self._home, self._until = home, known_in(exposure)
 
     def read(self, users: list[str]) -> list[UserRecord | None]:
         """Give the records of these users as they were."""
@@ -80,19 +78,29 @@ class _People:
     def _own(self, user: str, stream: Stream, until: int, decode: Callable[[bytes], T]) -> tuple[list[T], list[int]]:
         """Give what a stream says of a user up to an offset, with the offsets."""
         partition = partition_of(user, self._home.log.partitions())
-        own = [entry for entry in _entries(self._home, stream, {partition: until}) if entry.record.key == user]
+        own = [entry for entry in entries(self._home, stream, {partition: until}) if entry.record.key == user]
         return [decode(entry.record.body) for entry in own], [entry.offset for entry in own]
+
+
+def known_in(exposure: Exposure) -> dict[str, Places]:
+    """Give the places of the user's records, and of those merged into the user, that an answer knew."""
+    known = {exposure.user_id: exposure.offset, **exposure.knew}
+    return {name: (offset, -1, -1) for name, offset in known.items()} | exposure.places
 
 
 def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answer:
     bundle = untrained() if exposure.bundle == UNTRAINED else home.models.load(exposure.bundle)
     hydrate = Hydrate(people, lambda: view)  # type: ignore[arg-type]
-    query = Query(
+    return pipelines(bundle, home.config, hydrate)[exposure.placement].run([asked_in(exposure)])[0][0]
+
+
+def asked_in(exposure: Exposure) -> Query:
+    """Give the query that was answered."""
+    return Query(
         user_id=exposure.user_id, k=exposure.num_results, now_ms=exposure.now_ms, seed=exposure.seed,
         anchor=exposure.anchor, exclude=exposure.exclude, session_id=exposure.session_id, search=exposure.search,
         category=exposure.category, device=exposure.device, location=exposure.location, filter=exposure.filter,
     )  # fmt: skip
-    return pipelines(bundle, home.config, hydrate)[exposure.placement].run([query])[0][0]
 
 
 def _catalog(home: Home, exposure: Exposure) -> Catalog:
@@ -100,11 +108,12 @@ def _catalog(home: Home, exposure: Exposure) -> Catalog:
     named = exposure.bundle != UNTRAINED
     base = home.models.load_catalog(home.models.load(exposure.bundle).manifest.catalog) if named else catalogs.EMPTY
     position = dict(base.position)
-    changes = [
-        item_of(entry.record.body)
-        for entry in _entries(home, Stream.ITEMS, exposure.catalog)
+    new = [
+        entry
+        for entry in entries(home, Stream.ITEMS, exposure.catalog)
         if entry.offset > position.get(entry.partition, -1)
     ]
+    changes = [item_of(entry.record.body) for entry in in_order(new)]
     return base.extended(changes, exposure.catalog) if changes else base
 
 
@@ -114,7 +123,7 @@ def _folded(home: Home, position: Position, clock: ManualClock, on_progress: Pro
     token = store.lease("past", 10**12)
     total, done = sum(end + 1 for end in position.values()), 0
     after = dict.fromkeys(position, -1)
-    for batch in _batches(home, Stream.EVENTS, position):
+    for batch in batches(home, Stream.EVENTS, position):
         partition, through = batch[0].partition, batch[-1].offset
         events: list[Event] = [event_of(entry.record.body) for entry in batch]
         users = list(dict.fromkeys(event.user_id for event in events))
@@ -128,25 +137,27 @@ def _folded(home: Home, position: Position, clock: ManualClock, on_progress: Pro
     return store
 
 
-def _batches(home: Home, stream: Stream, position: Position) -> Iterator[list[Entry]]:
+def batches(home: Home, stream: Stream, position: Position, start: Mapping[int, int] = {}) -> Iterator[list[Entry]]:
+    """Give the records of a stream after `start` and up to a position, one partition after the other."""
     for partition, end in position.items():
-        after = -1
+        after = start.get(partition, -1)
         while after < end:
-            entries = [entry for entry in home.log.read(stream, partition, after, READ) if entry.offset <= end]
-            if not entries:
+            found = [entry for entry in home.log.read(stream, partition, after, READ) if entry.offset <= end]
+            if not found:
                 break
-            yield entries
-            after = entries[-1].offset
+            yield found
+            after = found[-1].offset
 
 
-def _entries(home: Home, stream: Stream, position: Position) -> Iterator[Entry]:
-    for batch in _batches(home, stream, position):
+def entries(home: Home, stream: Stream, position: Position) -> Iterator[Entry]:
+    """Give the records of a stream up to a position, one partition after the other."""
+    for batch in batches(home, stream, position):
         yield from batch
 
 
 def find(home: Home, stream: Stream, record_id: str) -> Entry:
     """Give the record with this id, the log read from its start. Raises NotFound."""
-    for entry in _entries(home, stream, home.log.ends(stream)):
+    for entry in entries(home, stream, home.log.ends(stream)):
         if entry.record.record_id == record_id:
             return entry
     raise NotFound(f"The stream {stream} holds no record {record_id!r}; `foryou events` shows the newest events")
@@ -178,7 +189,7 @@ def _first_answer(home: Home, user_id: str, offset: int) -> int | None:
     ends = home.log.ends(Stream.EXPOSURES)
     if partition not in ends:
         return None
-    for entry in _entries(home, Stream.EXPOSURES, {partition: ends[partition]}):
+    for entry in entries(home, Stream.EXPOSURES, {partition: ends[partition]}):
         if entry.record.key == user_id and (exposure := exposure_of(entry.record.body)).offset >= offset:
             return exposure.now_ms
     return None

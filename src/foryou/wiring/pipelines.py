@@ -10,7 +10,7 @@ from foryou.config import Config, Placement
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.expression import parse
 from foryou.domain.lists import Kind
-from foryou.domain.ports import Rule, Source
+from foryou.domain.ports import Ranker, Rule, Source
 from foryou.domain.slate import Query, QueryBatch, Slate
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import Hydrate
@@ -18,7 +18,7 @@ from foryou.serve.explain import Explain, GoesWith, Judge
 from foryou.serve.filters import Filter, Filters
 from foryou.serve.lists import Labelled, Pins, Places
 from foryou.serve.pipeline import Pipeline, Stages
-from foryou.serve.rankers import Explained, Prior
+from foryou.serve.rankers import Explained, Logged, Prior
 from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
 from foryou.serve.sources import (
     BEHIND,
@@ -41,9 +41,14 @@ Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
 
 def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watch | None = None) -> dict[str, Pipeline]:
     """Give a warm pipeline per placement."""
-    models, words = models_of(bundle), Words(config.serve.language, config.serve.viewed)
+    models, share = models_of(bundle), config.serve.log_inputs_share
+    words = Words(config.serve.language, config.serve.viewed)
+
+    def watcher(ranker: Explained) -> Ranker:
+        return Watched(ranker, watch) if watch else Logged(ranker, share) if share else ranker
+
     built = {
-        name: _pipeline(bundle.manifest.version, models, Named(name, placement, words), hydrate, watch)
+        name: _pipeline(bundle.manifest.version, models, Named(name, placement, words), hydrate, watcher)
         for name, placement in config.placements.items()
     }
     for pipeline in built.values():
@@ -65,7 +70,9 @@ class Named:
         return self.placement.similar > 0 or self.placement.cart > 0
 
 
-def _pipeline(version: str, models: Models, here: Named, hydrate: Hydrate, watch: Watch | None) -> Pipeline:
+def _pipeline(
+    version: str, models: Models, here: Named, hydrate: Hydrate, watched: Callable[[Explained], Ranker]
+) -> Pipeline:
     placement = here.placement
     by_source = placement.ranker == "prior" or (placement.ranker == "auto" and here.by_page)
     learned = models.ranker("auto" if placement.ranker == "prior" else placement.ranker)
@@ -80,7 +87,7 @@ def _pipeline(version: str, models: Models, here: Named, hydrate: Hydrate, watch
         prepare=lambda view: models.content.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=represent,
         sources=_sources(models, here, filters), filters=(Unavailable(), Seen(), Filter(filters)),
-        ranker=Prior() if by_source else Watched(learned, watch) if watch else learned,
+        ranker=Prior() if by_source else watched(learned),
         adjusters=_adjusters(here, boosts),
         explain=Labelled(explain, words), judge=Judge(learned, boosts),
     ), version)  # fmt: skip
