@@ -1,7 +1,7 @@
 """What should a newcomer be asked? Items and categories whose answers say most, chosen from a bundle when it loads.
 
 Items: sequential Bayesian design (A-optimality; Cohn, Ghahramani, Jordan 1996; for recommenders Rubens et al. 2015).
-Before any answer a user's vector is drawn from the covariance P of the popular item vectors. An answer to item i
+Before any answer a user's vector has the covariance P of the popular item vectors. An answer to item i
 takes P v vᵀ P / (noise + vᵀ P v) away from it, so what is like an item that was asked about already tells little.
 The next item is the one whose answer, times the chance that the user knows the item, takes most from the variance of
 the scores of all popular items. That the user knows it is as likely as the item is popular.
@@ -59,8 +59,7 @@ def choose(catalog: Catalog, popular: Popularity, vectors: Vectors, terms: NDArr
 def informative(vectors: NDArray[np.float64], count: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     """Give rows in the order in which to ask about them.  vectors [n, D] centred · count [n] actions, > 0"""
     known = count / count.max()
-    weighted = vectors * count[:, None]
-    usual = vectors.T @ weighted / count.sum()  # of users, to begin with; and what a score's variance counts
+    usual = vectors.T @ vectors / len(vectors)  # of users, to begin with; and what the variance of the scores counts
     left, free = usual.copy(), np.ones(len(vectors), np.bool_)
     noise = max(float(np.einsum("id,de,ie->i", vectors, usual, vectors).mean()), 1e-12)  # an answer is half chance
     chosen: list[int] = []
