@@ -193,7 +193,7 @@ def test_routes_that_take_fewer_parameters_say_which(standing: Shop) -> None:
     similar = standing.client.get("/v1/items/cup/similar?context=home").json()["errors"][0]
     assert similar["detail"] == "is not a parameter; this route takes user_id, num_results, language"
     trending = standing.client.get("/v1/trending?user_id=u").json()["errors"][0]
-    assert trending["detail"] == "is not a parameter; this route takes num_results"
+    assert trending["detail"] == "is not a parameter; this route takes num_results, language"
     posted = standing.client.post("/v1/recommendations?num_results=3", json={}).json()["errors"][0]
     assert posted["detail"] == "is not a parameter; this route takes none"
 
