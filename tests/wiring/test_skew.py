@@ -1,26 +1,32 @@
 """Are the ranker's logged inputs worked out again bit for bit, while everything moves on between the answers?"""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import worlds
 from foryou.api.service import exposure
-from foryou.config import Fold, Placement, Serve
+from foryou.cli import app
+from foryou.config import Config, Fold, Placement, Serve
 from foryou.domain.bundle import ModelBundle
+from foryou.domain.errors import NotFound
 from foryou.domain.event import Action, Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
 from foryou.domain.records import UserChange
 from foryou.domain.release import Release
-from foryou.ingest.codec import exposure_record, item_record, records_of, user_record
+from foryou.ingest.codec import exposure_of, exposure_record, item_record, records_of, user_record
 from foryou.serve.live import Live
 from foryou.train import content
 from foryou.wiring.home import Home
-from foryou.wiring.models import PRIORS
+from foryou.wiring.models import FEATURES, PRIORS
+from foryou.wiring.past import entries
 from foryou.wiring.skew import measure
 from worlds import GENRES, MINUTE_MS, NOW_MS, query
 
@@ -130,3 +136,65 @@ def test_ten_thousand_vectors_are_worked_out_again_bit_for_bit(home: Home) -> No
     assert not found.mismatches
     assert not found.passed_over
     assert (found.answers, found.vectors) == (ANSWERS, ANSWERS * K)
+
+
+def test_only_the_share_that_is_drawn_is_logged_and_nothing_by_default(tmp_path: Path) -> None:
+    assert Config().serve.log_inputs_share == 0
+    home = home_in(tmp_path, share=0.3)
+    days = Days(home)
+    days.lives[0].refresh()
+    told = [days.answer(days.lives[0]) for _ in range(100)]
+    some = [one for one in told if one.inputs]
+    assert 15 < len(some) < 45
+    for one in some:
+        inputs = np.frombuffer(one.inputs, np.float32).reshape(len(one.items), len(FEATURES))
+        popularity = inputs[:, FEATURES.index("popularity")]
+        assert popularity.tolist() == [
+            float(trained("v1").arrays["popularity"][worlds.catalog().number(item)]) for item in one.items
+        ]
+    plain = home_in(tmp_path / "plain", share=0.0)
+    again = Days(plain)
+    again.lives[0].refresh()
+    assert [one.scores for one in told] == [again.answer(again.lives[0]).scores for _ in range(100)]
+    with pytest.raises(NotFound, match=r"No exposure holds the ranker's inputs; set serve.log_inputs_share above 0"):
+        measure(plain, 10, quiet)
+    home.close()
+    plain.close()
+
+
+def damaged(one: Exposure, name: str, place: int) -> Exposure:
+    """Give an exposure in which one input of one item is not what it was."""
+    inputs = np.frombuffer(one.inputs, np.float32).reshape(len(one.items), len(FEATURES)).copy()
+    inputs[place, FEATURES.index(name)] += 0.125
+    return msgspec.structs.replace(one, inputs=inputs.tobytes(), recommendation_id="damaged")
+
+
+def test_a_single_input_that_was_another_is_named_and_ends_the_command_with_3(home: Home) -> None:
+    Days(home).live(8)
+    logged = [exposure_of(entry.record.body) for entry in entries(
+        home, Stream.EXPOSURES, home.log.ends(Stream.EXPOSURES))]  # fmt: skip
+    other = [
+        msgspec.structs.replace(logged[0], recommendation_id="other", schema="0"),
+        msgspec.structs.replace(logged[0], recommendation_id="gone", bundle="v9"),
+        msgspec.structs.replace(logged[0], recommendation_id="late", degraded=("deadline:rank",)),
+        msgspec.structs.replace(logged[1], recommendation_id="odd", items=("nobody", *logged[1].items[1:])),
+    ]
+    home.log.append(Stream.EXPOSURES, [exposure_record(one) for one in [damaged(logged[3], "popularity", 5), *other]])
+    found = measure(home, 10_000, quiet)
+    assert found.mismatches == {"popularity": 1, "candidates": 1}
+    assert found.passed_over == {"inputs of another release": 1, "NotFound": 1, "degraded": 1}
+    (example,) = found.examples
+    assert (example.recommendation_id, example.item_id) == ("damaged", logged[3].items[5])
+    assert example.logged == pytest.approx(example.again + 0.125)
+    assert measure(home, 1, quiet).answers == 1
+
+    folder = Path(home.config.home)
+    (folder / "foryou.toml").write_text("[placements.home]\nnew_arrivals = 20\nexplore_share = 0.2\n")
+    ran = CliRunner().invoke(app, ["skew", "--json", "--home", str(folder)])
+    assert ran.exit_code == 3
+    assert json.loads(ran.stdout)["mismatches"] == {"popularity": 1, "candidates": 1}
+    told = CliRunner().invoke(app, ["skew", "--home", str(folder)])
+    assert "200 vectors of 10 answers compared" in told.output + told.stderr
+    few = CliRunner().invoke(app, ["skew", "--home", str(folder), "--limit", "1"])
+    assert few.exit_code == 0
+    assert "0 mismatches" in few.output + few.stderr
