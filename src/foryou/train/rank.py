@@ -16,8 +16,7 @@ from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
 Arrays = dict[str, NDArray[np.generic]]
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
-HARD = 120  # candidates of a list that a ranker learns from: the best by the blend …
-EASY = 60  # … and some by chance
+SAMPLED = 180  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
 WINS = 1.01  # a heavier ranker is chosen if it is better by this factor than the lighter ones
 KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the heaviest
 
@@ -31,7 +30,7 @@ class RankSettings:
     draft: dict[str, float]
     ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     kinds: tuple[str, ...] = KINDS
-    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=8, dropout=0.1))
+    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=4, dropout=0.1))
     seed: int = 42
 
     @property
@@ -111,20 +110,18 @@ def _gains(
 def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> _Fitted:
     among = np.flatnonzero(np.isin(choices.lists, lists))
     weight = blend.learn(choices, settings.prior, among)
-    groups = _groups(choices, lists, weight, settings)
+    groups = _groups(choices, lists, settings)
     fixed = settings.ensemble(groups.inputs.std(axis=0))
     arrays: Arrays = {"ensemble": fixed}
     scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]] = {
         "ensemble": lambda inputs, warm: np.asarray(fixed[int(warm)] @ inputs),
         "blend": lambda inputs, warm: np.asarray(weight @ inputs),
     }
-    cut = int(len(groups) * 0.85)
-    older, newer = groups.where(np.arange(cut)), groups.where(np.arange(cut, len(groups)))
     for name, fit in (("logistic", fit_logistic), ("mlp", fit_mlp)):
-        if name not in settings.kinds or not (older.label > 0).any() or not (newer.label > 0).any():
+        if name not in settings.kinds or not (groups.label > 0).any():
             continue
         try:
-            found = fit(older, settings.fit, newer, settings.prior)
+            found = fit(groups, settings.fit, None, settings.prior)
         except Unavailable:  # PyTorch is not installed: the others do without
             continue
         arrays |= {f"{name}-{key}": array for key, array in found.items()}
@@ -141,8 +138,8 @@ def _of_network(ranker: Ranker) -> Callable[[NDArray[np.float32], bool], NDArray
     return score
 
 
-def _groups(choices: Choices, lists: NDArray[np.intp], weight: NDArray[np.float32], settings: RankSettings) -> Groups:
-    """Give the lists as groups: what was chosen, the HARD best of the others by the blend, and EASY by chance."""
+def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> Groups:
+    """Give the lists as groups: what was chosen, and SAMPLED of the others by chance."""
     random = np.random.default_rng(settings.seed)
     chosen: dict[int, list[int]] = {}
     for q, place in zip(choices.lists, choices.chosen, strict=True):
@@ -155,10 +152,8 @@ def _groups(choices: Choices, lists: NDArray[np.intp], weight: NDArray[np.float3
             continue
         whole = choices.inputs[q]
         others = np.setdiff1d(np.arange(whole.shape[1]), mine)
-        order = others[np.argsort(-(weight @ whole[:, others]), kind="stable")]
-        rest = order[HARD:]
-        some = random.choice(rest, min(EASY, len(rest)), replace=False) if len(rest) else rest
-        rows = np.concatenate([mine, order[:HARD], some]).astype(np.intp)
+        some = random.choice(others, min(SAMPLED, len(others)), replace=False)
+        rows = np.concatenate([mine, some]).astype(np.intp)
         inputs.append(whole[:, rows].T)
         labels.append(np.arange(len(rows)) < len(mine))
         sizes.append(len(rows))
