@@ -146,12 +146,11 @@ def test_only_the_share_that_is_drawn_is_logged_and_nothing_by_default(tmp_path:
     told = [days.answer(days.lives[0]) for _ in range(100)]
     some = [one for one in told if one.inputs]
     assert 15 < len(some) < 45
+    column, catalog = worlds.bundle().arrays["popularity"], worlds.catalog()
     for one in some:
         inputs = np.frombuffer(one.inputs, np.float32).reshape(len(one.items), len(FEATURES))
         popularity = inputs[:, FEATURES.index("popularity")]
-        assert popularity.tolist() == [
-            float(trained("v1").arrays["popularity"][worlds.catalog().number(item)]) for item in one.items
-        ]
+        assert popularity.tolist() == [float(column[catalog.number(item)]) for item in one.items]
     plain = home_in(tmp_path / "plain", share=0.0)
     again = Days(plain)
     again.lives[0].refresh()
