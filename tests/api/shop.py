@@ -32,7 +32,7 @@ STOCK = {
     "cup": ("Cup", "Kitchen", 40), "lamp": ("Lamp", "Home", 50), "rake": ("Rake", "Garden", 60),
 }  # fmt: skip
 LINKS = (("dune", "arrakis", 0.9), ("teapot", "cup", 0.8), ("teapot", "lamp", 0.3))  # both ways
-WEIGHTS = {"item_to_item": 1.0, "collaborative": 0.0, "popularity": 0.01, "welcome": 0.0, "trending": 0.0}
+WEIGHTS = {"item_to_item": 1.0, "collaborative": 0.0, "popularity": 0.01, "category_match": 0.1}
 SETTINGS: dict[str, Any] = {
     # No stage is skipped because this machine is busy, and nothing is taken up before a test says so.
     "serve": {"deadline_ms": 60_000, "refresh_ms": 60_000},
