@@ -27,7 +27,7 @@ from foryou.observe.metrics import Metrics
 from foryou.train import content, lifts
 from foryou.train.dataset import Interactions
 from foryou.wiring.home import Home
-from foryou.wiring.pipelines import PRIORS
+from foryou.wiring.models import PRIORS
 from foryou.wiring.serving import service
 from worlds import MINUTE_MS, NOW_MS
 
