@@ -16,7 +16,7 @@ from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
 Arrays = dict[str, NDArray[np.generic]]
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
-SAMPLED = 180  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
+SAMPLED = 400  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
 WINS = 1.01  # a heavier ranker is chosen if it is better by this factor than the lighter ones
 KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the heaviest
 
@@ -30,7 +30,7 @@ class RankSettings:
     draft: dict[str, float]
     ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     kinds: tuple[str, ...] = KINDS
-    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=4, dropout=0.1))
+    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=3, dropout=0.1))
     seed: int = 42
 
     @property
