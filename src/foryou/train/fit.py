@@ -1,7 +1,7 @@
 """How does a table of events become a bundle? Models on the older part, blend on the newer, then all of it again."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.event import CODE, Action
+from foryou.domain.exposure import Exposure
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import fingerprint
 from foryou.models import index
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
-from foryou.train import als, blend, content, item_item, lifts, rank, replay, sequence, stages
+from foryou.train import als, blend, content, exposed, item_item, lifts, rank, replay, sequence, stages
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
+LEAST_TAKEN_UP = 100  # answers of which something was taken up, for rankers to learn from what was shown
+SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
 
@@ -71,32 +74,47 @@ class Fit:
     on_progress: Callable[[str, int, int], None]
 
     def bundle(
-        self, log: Interactions, catalog: Catalog, version: str, created_ms: int, folder: Path
-    ) -> tuple[ModelBundle, Report]:
-        """Give the bundle of a whole log: its blend and gate from the newest part, its models from all of it."""
+        self, log: Interactions, catalog: Catalog, version: str, created_ms: int, folder: Path,
+        exposures: Sequence[Exposure] = (),
+    ) -> tuple[ModelBundle, Report]:  # fmt: skip
+        """Give the bundle of a whole log: its rankers and gate from the newest part, its models from all of it.
+
+        Where enough of `exposures` were taken up, rankers learn from what was shown; else from candidates.
+        """
         report = Report()
         log = replay.by_page(log)
         cut = int(len(log) * (1 - self.settings.validation_share))
-        ranked, gate = self._judged(log, cut, catalog, report)
+        ranked, gate = self._judged(log, cut, catalog, report, exposures)
         arrays, files = self._models(log, catalog, report, folder)
         manifest = self._manifest(version, created_ms, catalog, ranked, gate, report)
         return ModelBundle(manifest, arrays | ranked.arrays, files), report
 
-    def _judged(self, log: Interactions, cut: int, catalog: Catalog, report: Report) -> tuple[rank.Ranked, Gate]:
+    def _judged(
+        self, log: Interactions, cut: int, catalog: Catalog, report: Report, exposures: Sequence[Exposure]
+    ) -> tuple[rank.Ranked, Gate]:
         start = rank.unlearned(self.settings.rank)
         if cut < 100 or len(log) - cut < 20:
             return start, Gate("warn", f"{len(log)} events are too few to learn from or to judge; default weights")
         arrays, _ = self._models(log.part(0, cut), catalog, report, None)
         draft = ModelBundle(self._manifest("draft", 0, catalog, start, Gate("none", ""), report), arrays | start.arrays)
         with report.stage("choices"):
-            choices, seen = self._choices(draft, log, cut, catalog)
+            past = exposed.answered(exposures, log, catalog, int(log.at_ms[cut])) if exposures else []
+            taught = sum(bool(one.label.any()) for one in past)
+            if by_shown := taught >= LEAST_TAKEN_UP:
+                choices, seen = self._shown_choices(draft, log, cut, catalog, past[-SHOWN_ANSWERS:]), cut
+            else:
+                choices, seen = self._choices(draft, log, cut, catalog)
         with report.stage("rankers"):
             ranked = rank.learned(choices, self.settings.rank, self.on_progress)
-        popular = self._popular_ndcg(log, arrays, seen)
+        report.figures["exposures"] = float(taught)
+        popular = rank.by_input(choices, "popularity", self.settings.rank) if by_shown else (
+            self._popular_ndcg(log, arrays, seen)
+        )  # fmt: skip
         report.figures |= {f"validation_{name}_ndcg_at_10": value for name, value in ranked.figures.items()}
         ours = ranked.figures[ranked.chosen]
         report.figures |= {"validation_ndcg_at_10": ours, "popularity_ndcg_at_10": popular}
-        return ranked, _gate(f"ranker {ranked.chosen}", ours, popular, len(choices.lists) // 2)
+        learned_from = " by what was shown" if by_shown else ""
+        return ranked, _gate(f"ranker {ranked.chosen}{learned_from}", ours, popular, len(choices.lists) // 2)
 
     def _choices(self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog) -> tuple[blend.Choices, int]:
         """Live through the validation window and note the ranker's inputs; gives the row where noting began, too."""
@@ -126,6 +144,38 @@ class Fit:
             rehearsal.feed(events[pages[0].start : pages[-1].end])
             self.on_progress("choices", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
+
+    def _shown_choices(
+        self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog, past: Sequence[exposed.Answered]
+    ) -> blend.Choices:
+        """Live through the answers of the past, each with the records of its time; what was shown are the candidates.
+
+        An item that no source proposes today is left out of its answer.
+        """
+        watched: list[tuple[NDArray[np.int32], NDArray[np.float32], bool]] = []
+
+        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:
+            watched.append((slate.item[0].copy(), inputs[:, 0].copy(), bool(batch.history[0, 0])))
+
+        rehearsal = self.rehearse(draft, catalog, watch)
+        events, choices = log.events(catalog), blend.Choices()
+        rehearsal.know(log.user_ids, log.people)
+        rehearsal.feed_all(events[:cut])
+        second, fed = log.at_ms // 1_000, cut
+        for done, one in enumerate(past):
+            until = max(fed, int(np.searchsorted(second, one.at_ms // 1_000)))
+            rehearsal.feed_all(events[fed:until])
+            fed = until
+            watched.clear()
+            rehearsal.ask([one.user_id], [one.at_ms], 10)
+            items, inputs, warm = watched[0]
+            place = {item: where for where, item in enumerate(items.tolist()) if item}
+            found = [at for at, item in enumerate(one.item.tolist()) if item in place]
+            columns = [place[int(one.item[at])] for at in found]
+            taken = [at for at, shown in enumerate(found) if one.label[shown]]
+            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, np.array(found, np.int16))
+            self.on_progress("choices", done + 1, len(past))
+        return choices
 
     def _popular_ndcg(self, log: Interactions, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
         column = np.asarray(arrays["popularity"], np.float32)

@@ -92,6 +92,13 @@ def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str
     return Ranked(whole.arrays, whole.blend, chosen, figures)
 
 
+def by_input(choices: Choices, name: str, settings: RankSettings) -> float:
+    """Give NDCG@10 of the newer half of the choices if one input alone ranked."""
+    place = list(settings.priors).index(name)
+    late = np.flatnonzero(np.array(choices.lists) >= len(choices.inputs) // 2)
+    return float(_gains(choices, late, lambda inputs, warm: inputs[place]).mean()) if len(late) else 0.0
+
+
 def _gains(
     choices: Choices, events: NDArray[np.intp], score: Callable[[NDArray[np.float32], bool], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
@@ -145,7 +152,7 @@ def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
     for q, place in zip(choices.lists, choices.chosen, strict=True):
         if place >= 0:
             chosen.setdefault(q, []).append(place)
-    inputs, labels, sizes, weights = [], [], [], []
+    inputs, labels, places, sizes, weights = [], [], [], [], []
     for q in lists.tolist():
         mine = chosen.get(q)
         if not mine:
@@ -155,6 +162,7 @@ def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
         some = random.choice(others, min(SAMPLED, len(others)), replace=False)
         rows = np.concatenate([mine, some]).astype(np.intp)
         inputs.append(whole[:, rows].T)
+        places.append(choices.position[q][rows])
         labels.append(np.arange(len(rows)) < len(mine))
         sizes.append(len(rows))
         weights.append(len(mine))
@@ -162,6 +170,7 @@ def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
     width = len(settings.priors)
     return Groups(
         np.ascontiguousarray(np.concatenate([np.zeros((0, width), np.float32), *inputs])), start,
-        np.concatenate([np.zeros(0, np.bool_), *labels]).astype(np.float32), np.full(int(start[-1]), -1, np.int16),
+        np.concatenate([np.zeros(0, np.bool_), *labels]).astype(np.float32),
+        np.concatenate([np.zeros(0, np.int16), *places]),
         np.array(weights, np.float32),
     )  # fmt: skip

@@ -4,6 +4,7 @@ import fcntl
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
-from foryou.domain.errors import Conflict
+from foryou.domain.errors import Conflict, Refused
+from foryou.domain.exposure import Exposure
 from foryou.domain.log import Position, Stream
 from foryou.domain.records import Core, UserRecord
 from foryou.domain.release import MAIN, Release
@@ -22,7 +24,7 @@ from foryou.domain.slate import View
 from foryou.features import trending
 from foryou.features.fold import fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of, user_of
+from foryou.ingest.codec import event_of, exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
@@ -56,7 +58,9 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
         home.models.publish_catalog(catalog)
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
         work = Path(home.config.home) / "work"
-        bundle, fitted = fitting(home.config, on_progress).bundle(log, catalog, version, home.clock.now_ms(), work)
+        bundle, fitted = fitting(home.config, on_progress).bundle(
+            log, catalog, version, home.clock.now_ms(), work, shown_at_home(home)
+        )
         manifest = msgspec.structs.replace(bundle.manifest, through=through)
         with report.stage("publish"):
             home.models.publish(ModelBundle(manifest, bundle.arrays, bundle.files))
@@ -86,6 +90,21 @@ def snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, C
     named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
     catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
     return dataset.interactions(path, catalog, _people(home)), catalog, through
+
+
+def shown_at_home(home: Home) -> list[Exposure]:
+    """Give the answers of the home page that the log remembers, the newest of each partition."""
+    found: list[Exposure] = []
+    for partition, end in home.log.ends(Stream.EXPOSURES).items():
+        after = max(-1, end - fit.SHOWN_ANSWERS)
+        while after < end and (entries := home.log.read(Stream.EXPOSURES, partition, after, READ)):
+            for entry in entries:
+                with suppress(Refused):  # the worker passes over it, too, and says so
+                    one = exposure_of(entry.record.body)
+                    if one.placement == "home" and not one.anchor:
+                        found.append(one)
+            after = entries[-1].offset
+    return found
 
 
 def _people(home: Home) -> dict[str, Core]:
