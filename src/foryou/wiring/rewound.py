@@ -178,7 +178,7 @@ class _Counts:
         known = dict(zip(users, self._store.read(users), strict=True)) if users else {}
         folded = fold(known, events, [offset for offset, _ in known_events])
         after, through = {"events": self._at.get(partition, -1)}, {"events": batch[-1].offset}
-        self._store.write(Change(partition, after, through, folded.records, folded.counts), self._token)
+        self._store.write(Change(partition, after, through, folded.records, folded.counts, folded.firsts), self._token)
         self._at = self._at | {partition: batch[-1].offset}
 
 
