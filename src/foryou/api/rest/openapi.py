@@ -69,6 +69,7 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         for route in routes if isinstance(route, HTTPRoute)
         for handler in route.route_handlers for method in handler.http_methods if method != "OPTIONS"
     ]  # fmt: skip
+    said.sort(key=lambda one: (one[0].path_format, one[1]))  # methods come as sets: the document is always the same
     types = dict.fromkeys(kind for _, _, handler in said for kind in _structs(operation_of(handler)))
     schemas, components = msgspec.json.schema_components([schema.Problem, schema.Ask, *types], ref_template=REF)
     refs = dict(zip(types, schemas[2:], strict=True))
