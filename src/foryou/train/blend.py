@@ -30,16 +30,18 @@ class Choices:
 
     inputs: list[NDArray[np.float32]] = field(default_factory=list)
     position: list[NDArray[np.int16]] = field(default_factory=list)  # of each candidate; -1 = was not shown
+    user: list[str] = field(default_factory=list)  # of each list
     warm: list[bool] = field(default_factory=list)  # of each list: whether its user had a history
     lists: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
 
     def add(
         self, inputs: NDArray[np.float32], chosen: Sequence[int], warm: bool = True,
-        position: NDArray[np.int16] | None = None,
+        position: NDArray[np.int16] | None = None, user: str = "",
     ) -> None:  # fmt: skip
         """Add a list with the places that were chosen from it; `position` where its candidates were shown, if so."""
         self.warm.append(warm)
+        self.user.append(user or f"list {len(self.inputs)}")
         self.position.append(np.full(inputs.shape[1], -1, np.int16) if position is None else position)
         self.lists += [len(self.inputs)] * len(chosen)
         self.chosen += chosen

@@ -140,7 +140,8 @@ class Fit:
                 chosen = [place.get(item, -1) for item in log.item[page.start : page.end].tolist()]
                 kept = self.settings.rank.worth_keeping(inputs, [c for c in chosen if c >= 0], len(choices.inputs))
                 now = {before: after for after, before in enumerate(kept.tolist())}
-                choices.add(np.ascontiguousarray(inputs[:, kept]), [now.get(c, -1) for c in chosen], warm)
+                places = [now.get(c, -1) for c in chosen]
+                choices.add(np.ascontiguousarray(inputs[:, kept]), places, warm, user=log.user_ids[page.user])
             rehearsal.feed(events[pages[0].start : pages[-1].end])
             self.on_progress("choices", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
@@ -173,7 +174,8 @@ class Fit:
             found = [at for at, item in enumerate(one.item.tolist()) if item in place]
             columns = [place[int(one.item[at])] for at in found]
             taken = [at for at, shown in enumerate(found) if one.label[shown]]
-            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, np.array(found, np.int16))
+            at = np.array(found, np.int16)
+            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, at, one.user_id)
             self.on_progress("choices", done + 1, len(past))
         return choices
 

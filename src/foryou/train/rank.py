@@ -10,14 +10,14 @@ from foryou.domain.errors import Unavailable
 from foryou.models.mlp import Ranker
 from foryou.train import blend
 from foryou.train.blend import Choices
-from foryou.train.metrics import ndcg_of_rank
+from foryou.train.metrics import ndcg_of_rank, paired_bootstrap
 from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
 
 Arrays = dict[str, NDArray[np.generic]]
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
-SAMPLED = 400  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
-WINS = 1.01  # a heavier ranker is chosen if it is better by this factor than the lighter ones
+CROWDS = 2_000
+SAMPLED = 180  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
 KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the heaviest
 
 
@@ -30,7 +30,7 @@ class RankSettings:
     draft: dict[str, float]
     ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     kinds: tuple[str, ...] = KINDS
-    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=3, dropout=0.1))
+    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=4, dropout=0.1))
     seed: int = 42
 
     @property
@@ -79,17 +79,27 @@ def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str
     on_progress("rankers", 0, 2)
     early = _fitted(choices, np.arange(half), settings)
     late = np.flatnonzero(lists >= half)
-    figures = {name: float(_gains(choices, late, score).mean()) for name, score in early.scores.items()}
-    chosen = "blend"
-    for name in (name for name in KINDS if name in figures and name != "ensemble"):
-        if figures[name] > WINS * figures[chosen]:
-            chosen = name
-    if figures["ensemble"] > figures[chosen]:
-        chosen = "ensemble"
+    gains = {name: _gains(choices, late, score) for name, score in early.scores.items()}
+    figures = {name: float(gain.mean()) for name, gain in gains.items()}
+    chosen = _winner(gains, np.unique(np.array(choices.user)[lists[late]], return_inverse=True)[1])
     on_progress("rankers", 1, 2)
     whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
     on_progress("rankers", 2, 2)
     return Ranked(whole.arrays, whole.blend, chosen, figures)
+
+
+def _winner(gains: dict[str, NDArray[np.float64]], user: NDArray[np.intp]) -> str:
+    """Give the ranker to serve: a heavier one only if it is surely better, by users, than the best lighter one.
+
+    The fixed mix is served only if it is surely better than the blend.
+    """
+    user = user % CROWDS  # many users are drawn in crowds: the resampling stays small
+    best = "blend"
+    for name in ("logistic", "mlp", "ensemble"):
+        if name in gains and len(user) and gains[best].any():
+            ratio = paired_bootstrap(gains[name], gains[best], user.astype(np.int32))
+            best = name if ratio.low > 1 else best
+    return best
 
 
 def by_input(choices: Choices, name: str, settings: RankSettings) -> float:
