@@ -1,6 +1,7 @@
 """The whole sentence in one process: an event comes in, is folded, trained, asked for, shown, and is an event again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from foryou.ingest.codec import exposure_record
 from foryou.ingest.collector import Collector
 from foryou.ingest.importers import run
 from foryou.simulate.world import World
+from foryou.train.evaluate import Judgement
 from foryou.wiring import past, training
 from foryou.wiring.home import Home, open_home
 
@@ -24,7 +26,13 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    home = open_home(config.load(tmp_path_factory.mktemp("loop"), {}, train={"width": 16, "iterations": 5}))
+    home = open_home(
+        config.load(
+            tmp_path_factory.mktemp("loop"),
+            {},
+            train={"width": 16, "iterations": 5, "rankers": [], "sequence_epochs": 2},
+        )
+    )
     run(World(now_ms=home.clock.now_ms(), users=120, items=200, events=4_000), home.log, quiet)
     fold(home)
     assert training.train(home, quiet).promoted
@@ -115,8 +123,13 @@ def test_rolling_back_is_one_more_release(trained: Home) -> None:
     assert ask(trained, "anybody", "rolled").bundle == first.families["main"][0][0]
 
 
-def test_evaluation_judges_the_served_pipeline_beside_tuned_baselines(trained: Home) -> None:
-    judged = training.judge(trained, quiet).judgement
+@pytest.fixture(scope="module")
+def judgement(trained: Home) -> Judgement:
+    return training.judge(trained, quiet).judgement
+
+
+def test_evaluation_judges_the_served_pipeline_beside_tuned_baselines(trained: Home, judgement: Judgement) -> None:
+    judged = judgement
     assert judged.pipeline["plain"]["ndcg_at_10"] > judged.baselines["popularity"]["ndcg_at_10"]
     assert set(judged.baselines) == {"popularity", "item_knn", "ease", "ease_last_20", "als_fold_in"}
     assert judged.comparisons["live_vs_frozen"]["ratio"] > 0
@@ -124,10 +137,9 @@ def test_evaluation_judges_the_served_pipeline_beside_tuned_baselines(trained: H
     assert 0 < judged.time_split["candidate_recall_at_1000"] <= 1
 
 
-def test_a_part_that_never_contributes_is_named(trained: Home) -> None:
-    judged = training.judge(trained, quiet).judgement
-    judged.sources.pop("popular")
-    judged.rules["category_cap"] = 0
+def test_a_part_that_never_contributes_is_named(trained: Home, judgement: Judgement) -> None:
+    sources = {name: count for name, count in judgement.sources.items() if name != "popular"}
+    judged = replace(judgement, sources=sources, rules=judgement.rules | {"category_cap": 0})
     assert training.idle_parts(trained.config, judged) == ["popular", "category_cap"]
 
 

@@ -30,7 +30,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Home]:
-    home = worlds.home_in(tmp_path, train=Train(width=6, iterations=2))
+    home = worlds.home_in(tmp_path, train=Train(width=6, iterations=2, rankers=(), sequence_epochs=1))
     yield home
     home.close()
 
