@@ -47,6 +47,14 @@ def vector(base: np.ndarray, fresh: np.ndarray, place: Ints, item: int) -> np.nd
     return base[item].astype(float) if 0 < item < len(base) else np.zeros(base.shape[1])
 
 
+def dots_of_two(user: np.ndarray, base: np.ndarray, fresh: np.ndarray, place: Ints, items: Ints) -> list[float]:
+    return [float(user @ vector(base, fresh, place, item)) for item in items]
+
+
+def sum_of_vectors(base: np.ndarray, fresh: np.ndarray, place: Ints, history: Ints, weight: Numbers) -> np.ndarray:
+    return sum(one * vector(base, fresh, place, item) for item, one in zip(history, weight, strict=True))
+
+
 def affinity(rows: Rows, weight: Numbers, groups: int) -> list[float]:
     """Give the share of all weight that went to each group; nothing goes to group 0."""
     told = [(row, w) for row, w in zip(rows, weight, strict=True) if len(row)]

@@ -152,11 +152,10 @@ def times(one: SimpleNamespace) -> np.ndarray:
 EXPECTED: dict[str, tuple[Callable[[SimpleNamespace], np.ndarray], Callable[[SimpleNamespace], Any]]] = {
     "encode": (encode, lambda one: [
         oracles.encode(one.names, one.idf, one.projection, row) for row in one.terms[0]]),
-    "dots_of_two": (dots_of_two, lambda one: [
-        one.user[0] @ oracles.vector(one.base, one.fresh, one.place, n) for n in one.item[0]]),
-    "sum_of_vectors": (sum_of_vectors, lambda one: sum(
-        w * oracles.vector(one.base, one.fresh, one.place, n)
-        for n, w in zip(one.history[0], one.signed[0], strict=True))),
+    "dots_of_two": (dots_of_two, lambda one: oracles.dots_of_two(
+        one.user[0], one.base, one.fresh, one.place, one.item[0])),
+    "sum_of_vectors": (sum_of_vectors, lambda one: oracles.sum_of_vectors(
+        one.base, one.fresh, one.place, one.history[0], one.signed[0])),
     "affinity": (affinity, lambda one: oracles.affinity(one.terms[0], one.signed[0], NAMES - 2)),
     "sum_of_groups": (sum_of_groups, lambda one: oracles.sum_of_groups(one.table, one.others[0])),
     "group_links": (group_links, lambda one: oracles.group_links(one.terms[0], one.others[0])),
