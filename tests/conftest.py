@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import tries  # noqa: F401 — registers the profiles of Hypothesis before any test is read
-from foryou.cli import show
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,12 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=7, help="how many processes the crash drill kills")
     parser.addoption("--cases", type=int, default=300, help="how many requests are made from the OpenAPI document")
-
-
-@pytest.fixture(autouse=True)
-def consoles_that_speak() -> None:
-    """Let the command line speak again: rich silences a console for good once its pipe was broken."""
-    show.out.quiet = show.err.quiet = False
 
 
 @pytest.fixture

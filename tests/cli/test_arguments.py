@@ -46,7 +46,8 @@ def typed(*words: str) -> tuple[int, str, str]:
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.setattr(sys, "argv", ["foryou", *words])
         for console, file in ((show.out, out), (show.err, err)):
-            patch.setattr(console, "file", file)
+            patch.setattr(console, "_file", file)  # `file` would hold on to the standard output of this moment
+            patch.setattr(console, "_width", 200)  # so that nothing is folded
         try:
             main()
         except SystemExit as done:
