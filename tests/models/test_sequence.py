@@ -47,13 +47,13 @@ def test_the_score_is_the_bias_and_the_faded_vectors_against_the_candidate_group
     np.testing.assert_allclose(scores(batch(ANN))[0, 1:], expected[1:], rtol=1e-4, atol=1e-5)
 
 
-def test_a_dislike_counts_as_much_as_it_is_told_to() -> None:
-    whole, rest = batch(ANN[1:2]), batch([])
-    for dislike, sign in ((0.0, 0), (1.0, 1), (-0.5, -0.5)):
+def test_a_low_rating_is_an_entry_as_heavy_as_it_is_told_to_be_and_a_dislike_is_none() -> None:
+    low = did("ann", "love-2", 40, Action.RATING, value=1.0)
+    for event, rated_low, sign in ((low, 1.0, 1), (low, 0.0, 0), (low, 0.5, 0.5), (ANN[1], 1.0, 0)):
         found = []
-        for asked in (whole, rest):
+        for asked in (batch([event]), batch([])):
             out = np.full((1, N + 1), np.nan, np.float32)
-            Sequence(INTO, OUT, Fading((0.5, 2.0), 0.0, dislike=dislike)).fill(asked, ALL, out)
+            Sequence(INTO, OUT, Fading((0.5, 2.0), 0.0, rated_low=rated_low)).fill(asked, ALL, out)
             found.append(out[0])
         expected = sign * (OUT[:, :8] @ INTO[SHOP.catalog.number("love-2")])
         np.testing.assert_allclose(found[0] - found[1], expected, atol=1e-5)

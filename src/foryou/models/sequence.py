@@ -6,22 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou import kernels
+from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch
 from foryou.models.recency import MINUTE_MS
+
+_RATING = ACTIONS.index(Action.RATING)
 
 
 @dataclass(frozen=True, slots=True)
 class Fading:
     """weight_g = (1 + place)^-power_g · (1 + minutes)^-age_power for the `length` newest distinct items.
 
-    One power for each group of dimensions. `dislike`: weight per unit of dislike; 0 = no entry, 1 = it counts like a
-    like (what somebody rates says where they are, whatever the rating), negative = pushes away.
+    One power for each group of dimensions. `rated_low`: what a low rating weighs beside a high one. It says where
+    somebody is in his way through the catalog, and what comes next is another question than what is liked; all other
+    dislikes are no entries (ADR 0014).
     """
 
     powers: tuple[float, ...] = (0.5, 1.0)
     age_power: float = 0.1
     length: int = 49  # one less than a batch holds, so that leaving one out can bring in the one behind it
-    dislike: float = 0.0
+    rated_low: float = 1.0
 
     def places(self, width: int) -> NDArray[np.float32]:
         """Give the weight of each place 0 (newest) .. width - 1 per group.  float32 [G, width]"""
@@ -29,9 +33,12 @@ class Fading:
         weight = np.power(1.0 + place, -np.array(self.powers)[:, None]) * (place < self.length)
         return np.asarray(weight, np.float32)
 
-    def tastes(self, taste: NDArray[np.float32], minutes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def tastes(
+        self, taste: NDArray[np.float32], action: NDArray[np.uint8], minutes: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Give what each entry weighs wherever it stands, in any shape."""
-        return np.where(taste < 0, np.float32(-self.dislike) * taste, taste) * self.ages(minutes)
+        low = np.where(action == _RATING, np.float32(-self.rated_low) * taste, np.float32(0))
+        return np.where(taste < 0, low, taste) * self.ages(minutes)
 
     def ages(self, minutes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the weight of each age, in any shape."""
@@ -57,7 +64,7 @@ class Sequence:
         """Give what each entry weighs wherever it stands.  float32 [B, H]"""
         now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
         minutes = (np.maximum(0, now - batch.at_ms) / MINUTE_MS).astype(np.float32)
-        return self._fading.tastes(batch.taste, minutes)
+        return self._fading.tastes(batch.taste, batch.action, minutes)
 
     def _places(self, batch: QueryBatch) -> NDArray[np.float32]:
         return self._fading.places(batch.history.shape[1])

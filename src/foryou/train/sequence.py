@@ -54,9 +54,9 @@ class Pages:
 @njit(cache=True)
 def _before(
     start: NDArray[np.int64], begin: NDArray[np.int64], item: NDArray[np.int32], taste: F32, history: NDArray[np.int32],
-    row: NDArray[np.int64], best: F32,
+    row: NDArray[np.int64], strongest: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Fill history [Q, H] with the distinct items before each page, the newest row of each, and its strongest taste."""
+    """Fill history [Q, H] with the distinct items before each page, and the newest and the strongest row of each."""
     for q in range(len(begin)):
         used = 0
         for at in range(start[q] - 1, begin[q] - 1, -1):
@@ -67,9 +67,9 @@ def _before(
                 if used == history.shape[1]:
                     break
                 used += 1
-                history[q, place], row[q, place], best[q, place] = item[at], at, taste[at]
-            elif abs(taste[at]) > abs(best[q, place]):
-                best[q, place] = taste[at]
+                history[q, place], row[q, place], strongest[q, place] = item[at], at, at
+            elif abs(taste[at]) > abs(taste[strongest[q, place]]):
+                strongest[q, place] = at
 
 
 def pages(log: Interactions, fading: Fading) -> Pages:
@@ -84,12 +84,13 @@ def pages(log: Interactions, fading: Fading) -> Pages:
     first, size = first[newest], size[newest]
     begin = np.searchsorted(user, user[first])  # of each page's user
     shape = (len(first), fading.length)
-    history, row, best = np.zeros(shape, np.int32), np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-    _before(first, begin, item, taste, history, row, best)
+    history, row, strongest = np.zeros(shape, np.int32), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    _before(first, begin, item, taste, history, row, strongest)
     minutes = (np.maximum(0, at_ms[first][:, None] - at_ms[row]) / MINUTE_MS).astype(np.float32)
     start = np.append(0, np.cumsum(size)).astype(np.int64)
     rows = np.repeat(first - start[:-1], size) + np.arange(start[-1])
-    return Pages(history, fading.tastes(best, minutes), item[rows], start)
+    weight = fading.tastes(taste[strongest], log.action[order][strongest], minutes)
+    return Pages(history, np.where(history > 0, weight, np.float32(0)), item[rows], start)
 
 
 class _Adam:
