@@ -10,6 +10,7 @@ USUAL = "en"
 _MOST = 8  # languages of a header that are looked at
 _DEEDS = (
     Action.PURCHASE, Action.RATING, Action.LIKE, Action.CLICK, Action.DWELL, Action.ADD_TO_CART, Action.VIEW,
+    "disliked",
 )  # fmt: skip
 
 
@@ -36,7 +37,7 @@ class Words:
         return self.say(language, "history", because, deeds=said)
 
     def _deed(self, table: dict[str, str], action: str, title: str) -> str:
-        case = action if action in (*_DEEDS, "disliked") else "other"
+        case = action if action in _DEEDS else "other"
         return table[f"history.{self._viewed if case == Action.VIEW else case}"].format(items=title)
 
 
