@@ -60,6 +60,42 @@ def all_dots(user: Numbers, vectors: np.ndarray) -> list[float]:
     return [float(np.dot(user, vector)) for vector in vectors]
 
 
+def dots_between(into: np.ndarray, vectors: np.ndarray, history: Ints, item: Ints) -> list[list[float]]:
+    """Give the product of the rows of each pair of history item and candidate."""
+    return [dots(into[h], vectors, item) if 0 < h < len(into) else [0.0] * len(item) for h in history]
+
+
+def weighted(inputs: np.ndarray, weight: Numbers) -> np.ndarray:
+    """Give the sum of weight times input."""
+    return sum((w * column for w, column in zip(weight, inputs, strict=True)), np.zeros(inputs.shape[1]))
+
+
+def take_rows(table: Sequence[Ints], row: Ints) -> list[Ints]:
+    """Give these rows of a table, empty ones for those beyond its end."""
+    return [table[r] if r < len(table) else [] for r in row]
+
+
+def starts_of_rows(table: Sequence[Ints], row: Ints) -> list[int]:
+    """Give where each of these rows begins if they follow one another, and where the last one ends."""
+    return [sum(map(len, take_rows(table, row[:n]))) for n in range(len(row) + 1)]
+
+
+def mean_and_deviation(value: Numbers, item: Ints) -> tuple[float, float]:
+    """Give mean and deviation of the values of those that are somebody."""
+    there = [v for v, i in zip(value, item, strict=True) if i] or [0.0]
+    return float(np.mean(there)), float(np.std(there))
+
+
+def means_without(worth: np.ndarray, weight: Numbers, least: float) -> list[np.ndarray]:
+    """Give the weighted mean of the rows for each one that is left out."""
+    rows = range(len(worth))
+    return [
+        sum((weight[m] * worth[m] for m in rows if m != left), np.zeros(worth.shape[1]))
+        / max(least, sum(abs(weight[m]) for m in rows if m != left))
+        for left in rows
+    ]
+
+
 def gather(column: Numbers, item: Ints) -> list[float]:
     """Give the column at each candidate."""
     return [column[name] if name < len(column) else 0.0 for name in item]
@@ -231,12 +267,14 @@ def without_each(
     ]
 
 
-def recent(actions: list[tuple[int, float, int, int]], width: int) -> list[tuple[int, float, int, int]]:
-    """Give the newest `width` distinct items of actions (item, taste, action, at_ms), which come oldest first.
+def recent(
+    actions: list[tuple[int, float, int, int]], width: int, gone: Ints = ()
+) -> list[tuple[int, float, int, int]]:
+    """Give the newest `width` distinct items but those gone of actions (item, taste, action, at_ms), oldest first.
 
     Actions older than the first item that finds no place are not looked at.
     """
-    newest_first = [one for one in reversed(actions) if one[0]]
+    newest_first = [one for one in reversed(actions) if one[0] and one[0] not in gone]
     while len({one[0] for one in newest_first}) > width:
         newest_first.pop()
     found = []

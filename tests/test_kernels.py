@@ -1,6 +1,7 @@
 """Do the kernels that handle candidates do what their slow versions do?"""
 
 import inspect
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -229,9 +230,12 @@ def lives(draw: st.DrawFn) -> list[list[tuple[int, float, int, int]]]:
 
 
 @SOME
-@given(lives(), st.integers(1, 6))
+@given(
+    lives(), st.integers(1, 6), st.lists(st.sampled_from([0, 1]), min_size=1, max_size=4),
+    st.lists(st.integers(0, 5), max_size=2),
+)  # fmt: skip
 def test_the_history_is_distinct_items_newest_first_each_with_its_strongest_taste(
-    people: list[list[tuple[int, float, int, int]]], width: int
+    people: list[list[tuple[int, float, int, int]]], width: int, asked: list[int], left_out: list[int]
 ) -> None:
     flat = [one for person in people for one in person]
     start = np.array([0, len(people[0]), len(flat)], np.int64)
@@ -239,10 +243,12 @@ def test_the_history_is_distinct_items_newest_first_each_with_its_strongest_tast
     number, taste, action, at_ms = (
         np.array([one[column] for one in flat], dtype) for column, dtype in enumerate(dtypes)
     )
-    out = [np.full((2, width), 99, dtype) for dtype in dtypes]
-    kernels.recent(number, taste, action, at_ms, start, *out)
-    for b, person in enumerate(people):
-        expected = oracles.recent(person, width)
+    out = [np.full((len(asked), width), 99, dtype) for dtype in dtypes]
+    gone = np.tile(np.array(left_out, np.int32), (len(asked), 1))
+    gone[0] = 0  # the first is asked about as it is
+    kernels.recent(number, taste, action, at_ms, start, np.array(asked), gone, *out)
+    for b, person in enumerate(asked):
+        expected = oracles.recent(people[person], width, left_out if b else ())
         rows = list(zip(*(column[b].tolist() for column in out), strict=True))
         assert rows == expected + [(0, 0.0, 0, 0)] * (width - len(expected))
 
@@ -306,3 +312,16 @@ def test_new_arrivals_are_those_of_the_slow_version(seed: int, size: int, n: int
             list(range(1, size + 1)), created.tolist(), group.tolist(), int(now[b]), 40, liked[b].tolist(), n
         )
         assert item[b].tolist() == expected + [0] * (n - len(expected))
+
+
+@SOME
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6), st.lists(st.integers(0, 8), max_size=6))
+def test_rows_of_different_lengths_follow_one_another(table: list[list[int]], asked: list[int]) -> None:
+    start = np.cumsum([0, *(len(row) for row in table)]).astype(np.int64)
+    values, row = np.array([value for row in table for value in row], np.int32), np.array(asked, np.int32)
+    begin = np.empty(len(asked) + 1, np.int64)
+    kernels.starts_of_rows(start, row, begin)
+    assert begin.tolist() == oracles.starts_of_rows(table, asked)
+    out = np.full(begin[-1], -1, np.int32)
+    kernels.take_rows(start, values, row, begin, out)
+    assert [out[a:b].tolist() for a, b in pairwise(begin)] == oracles.take_rows(table, asked)

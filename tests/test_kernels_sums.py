@@ -125,6 +125,33 @@ def sparse_links(one: SimpleNamespace) -> NDArray[np.float32]:
     return filled
 
 
+def mean_and_deviation(one: SimpleNamespace) -> NDArray[np.float32]:
+    """Give them per query, [B, 2]."""
+    filled, item = out(2, len(one.own), 1), np.ascontiguousarray(np.tile(one.ids[-1], (len(one.own), 1)))
+    kernels.mean_and_deviation(one.own[:, 1:].copy(), item, 0.01, filled)
+    return np.ascontiguousarray(filled[:, :, 0].T)
+
+
+def means_without(one: SimpleNamespace) -> NDArray[np.float32]:
+    filled = out(*one.history.shape, one.item.shape[1])
+    kernels.means_without(links(one), one.weight, 0.25, filled)
+    return filled
+
+
+def dots_between(one: SimpleNamespace) -> NDArray[np.float32]:
+    filled = out(*one.history.shape, one.item.shape[1])
+    kernels.dots_between(one.vectors, one.vectors, one.history, one.item, filled)
+    return filled
+
+
+def weighted(one: SimpleNamespace) -> NDArray[np.float32]:
+    """Give the rows as if they were inputs, [N+1, B, N+1], each with a weight of its own."""
+    filled = out(*one.own.shape)
+    inputs = np.ascontiguousarray(np.repeat(one.rows[:, None, :], len(one.own), axis=1))
+    kernels.weighted(inputs, one.own, filled)
+    return filled
+
+
 def solved(one: SimpleNamespace, power: float = 0.0) -> tuple[NDArray[np.float32], NDArray, NDArray]:
     """Give user, inverse, place of `fold_in`."""
     queries = len(one.history)
@@ -158,7 +185,7 @@ def ridge(one: SimpleNamespace, b: int, power: float) -> float:
 
 EVERY = (
     dots, all_dots, gather, gather_rows, add_rows, sum_at, sum_sparse_at, best_of_sparse_rows, links, sparse_links,
-    fold_in, without_each,
+    fold_in, without_each, dots_between, weighted, mean_and_deviation, means_without,
 )  # fmt: skip
 
 
@@ -173,6 +200,11 @@ def test_sums_are_those_of_their_slow_versions(one: SimpleNamespace) -> None:
         user, item, history, weight = one.user[b], one.item[b], one.history[b], one.weight[b]
         mine = alone(one, b)
         close(dots(mine), oracles.dots(user, one.vectors, item))
+        close(dots_between(mine), oracles.dots_between(one.vectors, one.vectors, history, item))
+        close(weighted(mine), oracles.weighted(one.rows, one.own[b]))
+        mean, deviation = oracles.mean_and_deviation(one.own[b, 1:], one.ids[-1])
+        close(mean_and_deviation(mine), [mean, max(deviation, 0.01)])
+        close(means_without(mine), oracles.means_without(links(mine)[0], weight, 0.25))
         close(all_dots(mine), oracles.all_dots(user, one.vectors))
         close(gather(mine), oracles.gather(one.column.tolist(), item))
         close(gather_rows(mine), oracles.gather_rows(one.own[b].tolist(), item))

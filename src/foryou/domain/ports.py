@@ -146,9 +146,10 @@ class ModelStore(Protocol):
 
 
 class Feature(Protocol):
-    """One input of the ranker."""
+    """One input of the ranker. `of_history`: what was done before moves it; all others stay if it is forgotten."""
 
     name: str
+    of_history: bool
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the input's value for each candidate item [B, C]; 0 where nothing is known."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou import kernels
+
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
@@ -39,25 +41,17 @@ class Ragged:
     def take(self, rows: NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Give these rows one after the other: their values [v], and start int64 [len(rows) + 1]."""
         rows = rows.ravel()
-        mapped = len(self.start) - 1
-        inside = np.where(rows < mapped, rows, 0) if mapped else np.zeros(len(rows), np.int64)
-        first = self.start[inside] if mapped else np.zeros(len(rows), np.int64)
-        length = np.where(rows < mapped, self.start[inside + 1] - first, 0) if mapped else np.zeros(len(rows), np.int64)
-        new = (
-            {place: self.changed[row] for place, row in enumerate(rows.tolist()) if row in self.changed}
-            if (self.changed)
-            else {}
-        )
-        for place, row in new.items():
-            length[place] = len(row)
-        start = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(length, out=start[1:])
-        index = np.arange(start[-1]) - np.repeat(start[:-1] - first, length)
+        start = np.empty(len(rows) + 1, np.int64)
+        kernels.starts_of_rows(self.start, rows, start)
+        new = {place: row for place, row in enumerate(rows.tolist()) if row in self.changed} if self.changed else {}
         if new:
-            index[np.repeat(np.isin(np.arange(len(rows)), list(new)), length)] = 0
-        out = self.values[index] if len(self.values) else np.zeros(len(index), self.values.dtype)
+            length = np.diff(start)
+            length[list(new)] = [len(self.changed[row]) for row in new.values()]
+            np.cumsum(length, out=start[1:])
+        out = np.empty(start[-1], self.values.dtype)
+        kernels.take_rows(self.start, self.values, rows, start, out)
         for place, row in new.items():
-            out[start[place] : start[place + 1]] = row
+            out[start[place] : start[place + 1]] = self.changed[row]
         return out, start
 
     def replaced(self, rows: Mapping[int, NDArray[Any]]) -> "Ragged":

@@ -1,6 +1,7 @@
 """What do we know about these users now? Queries become a batch of arrays, in one read of the store."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,26 +66,16 @@ def _with_relatives(user: str, known: dict[str, UserRecord | None]) -> UserRecor
 def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], view: View) -> QueryBatch:
     """Give the batch of these queries and records (None = unknown user) as seen by the view."""
     people = [record or NOBODY for record in records]
-    flat = np.concatenate([person.history for person in people])
-    start = np.zeros(len(people) + 1, np.int64)
-    np.cumsum([len(person.history) for person in people], out=start[1:])
-    actions = np.ascontiguousarray(flat["action"])
-    taste = interest(actions, np.ascontiguousarray(flat["value"]))
-    shape = (len(people), WINDOW)
-    history, tastes = np.empty(shape, np.int32), np.empty(shape, np.float32)
-    kinds, times = np.empty(shape, np.uint8), np.empty(shape, np.int64)
-    numbers = view.catalog.numbers(np.ascontiguousarray(flat["item"]))
-    at_ms = np.ascontiguousarray(flat["at_ms"])
-    kernels.recent(numbers, taste, actions, at_ms, start, history, tastes, kinds, times)
+    history, taste, action, at_ms = _recent(people, view, np.arange(len(people)), np.zeros((len(people), 0), np.int32))
     seen, seen_start = _seen(queries, people)
     shown, shown_start = _shown(queries, people)
     return QueryBatch(
         query=queries,
         view=view,
         history=history,
-        taste=tastes,
-        action=kinds,
-        at_ms=times,
+        taste=taste,
+        action=action,
+        at_ms=at_ms,
         seen=seen,
         seen_start=seen_start,
         anchor=_numbers(view.catalog, [query.anchor for query in queries]),
@@ -105,6 +96,33 @@ def assemble_batch(queries: list[Query], records: Sequence[UserRecord | None], v
             for query, person, known in zip(queries, people, records, strict=True)
         ],
     )
+
+
+def forgetful(batch: QueryBatch, rows: Sequence[int], gone: NDArray[np.int32]) -> QueryBatch:
+    """Give queries of a batch again, row by row from a record without all that was done to the items gone [R, G].
+
+    0 in `gone` is none. User vectors are those of the whole record until they are worked out again.
+    """
+    history, taste, action, at_ms = _recent(batch.people, batch.view, np.array(rows, np.int64), gone)
+    return replace(batch.taken(rows), history=history, taste=taste, action=action, at_ms=at_ms)
+
+
+def _recent(
+    people: Sequence[UserRecord], view: View, row: NDArray[np.int64], gone: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Give what people row [R] last acted on but for the items gone [R, G]: history, taste, action and at_ms [R, H]."""
+    flat = people[0].history if len(people) == 1 else np.concatenate([person.history for person in people])
+    start = np.zeros(len(people) + 1, np.int64)
+    np.cumsum([len(person.history) for person in people], out=start[1:])
+    actions = np.ascontiguousarray(flat["action"])
+    taste = interest(actions, np.ascontiguousarray(flat["value"]))
+    shape = (len(row), WINDOW)
+    history, tastes = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    kinds, times = np.empty(shape, np.uint8), np.empty(shape, np.int64)
+    numbers = view.catalog.numbers(np.ascontiguousarray(flat["item"]))
+    at_ms = np.ascontiguousarray(flat["at_ms"])
+    kernels.recent(numbers, taste, actions, at_ms, start, row, gone, history, tastes, kinds, times)
+    return history, tastes, kinds, times
 
 
 def _seen(queries: list[Query], people: list[UserRecord]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

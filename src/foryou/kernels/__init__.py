@@ -6,11 +6,21 @@ Oracles of a few lines stand in `tests/oracles.py`. A kernel calls only kernels 
 the source is made anew when that file changes, and only then.
 """
 
-from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge
+from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge, starts_of_rows, take_rows
 from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
-from foryou.kernels.histories import largest, links, recent, sparse_links, sums_without
+from foryou.kernels.histories import largest, links, means_without, recent, sparse_links, sums_without
 from foryou.kernels.picking import beyond_cap, explore, top, uniform
-from foryou.kernels.sums import add_rows, all_dots, best_of_sparse_rows, dots, sum_at, sum_sparse_at
+from foryou.kernels.sums import (
+    add_rows,
+    all_dots,
+    best_of_sparse_rows,
+    dots,
+    dots_between,
+    mean_and_deviation,
+    sum_at,
+    sum_sparse_at,
+    weighted,
+)
 from foryou.kernels.terms import (
     affinity,
     best_of_postings,
@@ -38,6 +48,7 @@ __all__ = [
     "calibrate",
     "count_kept",
     "dots",
+    "dots_between",
     "dots_of_two",
     "encode",
     "explore",
@@ -47,6 +58,8 @@ __all__ = [
     "group_links",
     "largest",
     "links",
+    "mean_and_deviation",
+    "means_without",
     "member",
     "merge",
     "profile",
@@ -54,13 +67,16 @@ __all__ = [
     "share_of_same",
     "share_of_terms",
     "sparse_links",
+    "starts_of_rows",
     "sum_at",
     "sum_of_groups",
     "sum_of_vectors",
     "sum_sparse_at",
     "sums_without",
+    "take_rows",
     "times",
     "top",
     "uniform",
+    "weighted",
     "without_each",
 ]

@@ -94,3 +94,25 @@ def gather_rows(rows: F32, item: I32, out: F32) -> None:
     for b in range(item.shape[0]):
         for c in range(item.shape[1]):
             out[b, c] = rows[b, item[b, c]] if item[b, c] < rows.shape[1] else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
+def starts_of_rows(start: NDArray[np.int64], row: NDArray[np.integer], out: NDArray[np.int64]) -> None:
+    """Fill out [n + 1] with where rows [n] of start [N + 1] begin, one after another; unknown ones are empty."""
+    out[0] = 0
+    for r in range(len(row)):
+        known = row[r] + 1 < len(start)
+        out[r + 1] = out[r] + (start[row[r] + 1] - start[row[r]] if known else 0)
+
+
+@njit(cache=True, nogil=True)
+def take_rows(
+    start: NDArray[np.int64], values: NDArray[np.generic], row: NDArray[np.integer], begin: NDArray[np.int64],
+    out: NDArray[np.generic],
+) -> None:  # fmt: skip
+    """Fill out[begin[r]:begin[r + 1]] with values[start[row[r]]:]: as many of them as find room."""
+    for r in range(len(row)):
+        if row[r] + 1 < len(start):
+            first = start[row[r]]
+            for at in range(min(begin[r + 1] - begin[r], start[row[r] + 1] - first)):
+                out[begin[r] + at] = values[first + at]

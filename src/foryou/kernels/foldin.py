@@ -19,20 +19,22 @@ def _invert(a: NDArray[np.float64], n: int) -> None:
             for p in range(j):
                 total -= a[i, p] * a[j, p]
             a[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / a[j, j]
-    for j in range(n):  # invert the factor in place
+    for j in range(n):  # the factor's inverse, transposed: it comes to stand above the factor, and is read along rows
         a[j, j] = 1.0 / a[j, j]
         for i in range(j + 1, n):
             total = 0.0
             for p in range(j, i):
-                total -= a[i, p] * a[p, j]
-            a[i, j] = total / a[i, i]
+                total -= a[i, p] * a[j, p]
+            a[j, i] = total / a[i, i]
     for j in range(n):
         for i in range(j, n):
             total = 0.0
             for p in range(i, n):
-                total += a[p, i] * a[p, j]
+                total += a[i, p] * a[j, p]
             a[i, j] = total
-            a[j, i] = total
+    for j in range(n):
+        for i in range(j + 1, n):
+            a[j, i] = a[i, j]
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
@@ -45,21 +47,21 @@ def fold_in(
 
     vectors [N+1, D] in the eigenbasis of YᵀY, so that G = u·YᵀY + λI is diagonal: spectrum [D] are its eigenvalues.
     history, confidence, preference [B, L]: an entry with confidence 0 or without a row is left out; at most
-    MAX_FOLD newest count. λ = regularisation · (n + u·N)^power.  The dual form needs an n × n system only:
+    M newest count, M <= MAX_FOLD. λ = regularisation · (n + u·N)^power.  The dual form needs an n × n system only:
     α = (C⁻¹ + Y G⁻¹ Yᵀ)⁻¹ p,  x = G⁻¹ Yᵀ α.
-    Fills user [B, D]; inverse [B, MAX_FOLD, MAX_FOLD] with (C⁻¹ + K)⁻¹ and place int32 [B, MAX_FOLD] with the
-    column of each used entry (-1 = none): what `without_each` needs.
+    Fills user [B, D]; inverse [B, M, M] with (C⁻¹ + K)⁻¹ and place int32 [B, M] with the column of each used entry
+    (-1 = none): what `without_each` needs.
     """
-    width = vectors.shape[1]
+    width, most = vectors.shape[1], place.shape[1]
     system = np.empty((MAX_FOLD, MAX_FOLD), np.float64)
     scaled = np.empty((MAX_FOLD, width), np.float32)
     for b in range(history.shape[0]):
         n = 0
         for h in range(history.shape[1]):
-            if n < MAX_FOLD and 0 < history[b, h] < vectors.shape[0] and confidence[b, h] > 0:
+            if n < most and 0 < history[b, h] < vectors.shape[0] and confidence[b, h] > 0:
                 place[b, n] = h
                 n += 1
-        for j in range(n, MAX_FOLD):
+        for j in range(n, most):
             place[b, j] = -1
         ridge = regularisation * (n + unobserved * (vectors.shape[0] - 1)) ** power
         for i in range(n):
@@ -101,7 +103,7 @@ def without_each(
     alpha, scaled, kernel = np.empty(MAX_FOLD), np.empty(width, np.float32), np.empty(MAX_FOLD)
     for b in range(item.shape[0]):
         n = 0
-        while n < MAX_FOLD and place[b, n] >= 0:
+        while n < place.shape[1] and place[b, n] >= 0:
             n += 1
         ridge = regularisation * (n + unobserved * (vectors.shape[0] - 1)) ** power
         for i in range(n):

@@ -11,26 +11,37 @@ from foryou.kernels.arrays import F32, I32
 @njit(cache=True, nogil=True)
 def recent(
     number: I32, taste: F32, action: NDArray[np.uint8], at_ms: NDArray[np.int64], start: NDArray[np.int64],
-    history: I32, tastes: F32, actions: NDArray[np.uint8], times: NDArray[np.int64],
+    row: NDArray[np.int64], gone: I32, history: I32, tastes: F32, actions: NDArray[np.uint8], times: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Fill history, tastes, actions, times [B, H] with the distinct items of flat actions (oldest first), newest first.
 
     An item stands where its newest action stands and has the taste of its strongest one (the newest of equals).
-    Actions of query b are start[b]..start[b+1]; item 0 is left out. What is older than the first item that finds no
-    place is not looked at.
+    Actions of query b are those of user row[b], start[row[b]]..start[row[b]+1]; item 0 is left out, and so are those in
+    gone [B, G] (0 = none). What is older than the first item that finds no place is not looked at.
     """
+    size = 4
+    while size < 2 * history.shape[1]:
+        size *= 2
+    slot = np.empty(size, np.int32)  # a hash table: item -> its place + 1
     for b in range(history.shape[0]):
+        slot[:] = 0
         used = 0
-        for at in range(start[b + 1] - 1, start[b] - 1, -1):
-            if number[at] == 0:
+        for at in range(start[row[b] + 1] - 1, start[row[b]] - 1, -1):
+            left_out = number[at] == 0
+            for g in range(gone.shape[1]):
+                left_out = left_out or number[at] == gone[b, g]
+            if left_out:
                 continue
-            place = 0
-            while place < used and history[b, place] != number[at]:
-                place += 1
-            if place == used:
+            here = number[at] & (size - 1)
+            while slot[here] > 0 and history[b, slot[here] - 1] != number[at]:
+                here = (here + 1) & (size - 1)
+            place = slot[here] - 1
+            if place < 0:
                 if used == history.shape[1]:
                     break
+                place = used
                 used += 1
+                slot[here] = used
                 history[b, place], tastes[b, place] = number[at], taste[at]
                 actions[b, place], times[b, place] = action[at], at_ms[at]
             elif abs(taste[at]) > abs(tastes[b, place]):
@@ -83,6 +94,25 @@ def sums_without(link: F32, weight: F32, moved: F32, out: F32) -> None:
                 if m < out.shape[1]:
                     out[b, m, c] = newer + older
                 newer += weight[b, m] * link[b, m, c]
+
+
+@njit(cache=True, nogil=True)
+def means_without(worth: F32, weight: F32, least: float, out: F32) -> None:
+    """Fill out [B, L, C] with Σ weight · worth / Σ |weight| over the entries of a history that had not entry l.
+
+    worth [B, M, C], weight [B, M], M >= L. `least`: of the divisor. In float64: sums that cancel leave noise else.
+    """
+    for b in range(out.shape[0]):
+        size = 0.0
+        for m in range(worth.shape[1]):
+            size += abs(np.float64(weight[b, m]))
+        for c in range(out.shape[2]):
+            total = 0.0
+            for m in range(worth.shape[1]):
+                total += np.float64(weight[b, m]) * worth[b, m, c]
+            for left in range(out.shape[1]):
+                mine = np.float64(weight[b, left])
+                out[b, left, c] = (total - mine * worth[b, left, c]) / max(size - abs(mine), least)
 
 
 @njit(cache=True, nogil=True)

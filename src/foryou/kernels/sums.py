@@ -21,6 +21,32 @@ def dots(user: F32, vectors: F32, item: I32, out: F32) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
+def dots_between(into: F32, vectors: F32, history: I32, item: I32, out: F32) -> None:
+    """Fill out [B, L, C] with into [N+1, D] at history [B, L] · vectors [N+1, D] at item [B, C]; 0 without a row."""
+    for b in range(out.shape[0]):
+        for h in range(out.shape[1]):
+            known = 0 < history[b, h] < into.shape[0]
+            for c in range(out.shape[2]):
+                total = np.float32(0.0)
+                if known and 0 < item[b, c] < vectors.shape[0]:
+                    mine, row = into[history[b, h]], vectors[item[b, c]]
+                    for d in range(row.shape[0]):
+                        total += mine[d] * row[d]
+                out[b, h, c] = total
+
+
+@njit(cache=True, nogil=True)
+def weighted(inputs: F32, weight: F32, out: F32) -> None:
+    """Fill out [B, M] with the sum over inputs [F, B, M] of weight [B, F] times each, in the order of F."""
+    for b in range(out.shape[0]):
+        out[b, :] = np.float32(0.0)
+        for f in range(inputs.shape[0]):
+            if weight[b, f] != 0:
+                for m in range(out.shape[1]):
+                    out[b, m] += weight[b, f] * inputs[f, b, m]
+
+
+@njit(cache=True, nogil=True, fastmath=SUMS)
 def all_dots(user: F32, vectors: F32, out: F32) -> None:
     """Fill out [B, N+1] with user [B, D] · every row of vectors [N+1, D]."""
     for b in range(user.shape[0]):
@@ -108,3 +134,20 @@ def best_of_sparse_rows(ids: I32, values: F32, history: I32, weight: F32, total:
         item[b, :], score[b, :] = 0, 0.0
         for j in range(len(order)):
             item[b, j], score[b, j] = touched[order[j]], sums[order[j]]
+
+
+@njit(cache=True, nogil=True)
+def mean_and_deviation(value: F32, item: I32, least: float, out: F32) -> None:
+    """Fill out [2, B, 1] with mean and deviation (`least` at least) of value [B, C] where item [B, C] is not 0."""
+    for b in range(value.shape[0]):
+        count, total, square = 0, 0.0, 0.0
+        for c in range(value.shape[1]):
+            if item[b, c] > 0:
+                count += 1
+                total += value[b, c]
+        mean = total / max(count, 1)
+        for c in range(value.shape[1]):
+            if item[b, c] > 0:
+                square += (value[b, c] - mean) ** 2
+        out[0, b, 0] = mean
+        out[1, b, 0] = max(np.sqrt(square / max(count, 1)), least)

@@ -42,7 +42,7 @@ class Content:
     caller's own embeddings · vectors float32 [N+1, D] of unit length · postings: CSR of item and weight per term
     """
 
-    name = "content"
+    name, of_history = "content", True
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take the arrays of a bundle (ARRAYS)."""

@@ -34,7 +34,7 @@ class FoldIn:
     vectors float32 [N+1, D] in the eigenbasis of YᵀY, spectrum float32 [D] its eigenvalues (see `rotated`).
     """
 
-    name = "collaborative"
+    name, of_history = "collaborative", True
 
     def __init__(self, vectors: NDArray[np.float32], spectrum: NDArray[np.float32], settings: FoldInSettings) -> None:
         self.vectors, self.spectrum, self.settings = vectors, spectrum, settings
@@ -43,8 +43,9 @@ class FoldIn:
         """Fill the batch's user vectors; a user without history gets zeros."""
         history, confidence, preference = self._inputs(batch)
         batch.user = np.zeros((len(batch), self.vectors.shape[1]), np.float32)
-        batch.inverse = np.zeros((len(batch), kernels.MAX_FOLD, kernels.MAX_FOLD), np.float64)
-        batch.place = np.full((len(batch), kernels.MAX_FOLD), -1, np.int32)
+        most = min(kernels.MAX_FOLD, int((confidence > 0).sum(axis=1).max()))
+        batch.inverse = np.zeros((len(batch), most, most), np.float64)
+        batch.place = np.full((len(batch), most), -1, np.int32)
         kernels.fold_in(
             self.vectors, self.spectrum, history, confidence, preference, *self._weights(),
             batch.user, batch.inverse, batch.place,
@@ -55,7 +56,11 @@ class FoldIn:
         strength = np.where(taste < 0, np.float32(-self.settings.dislike) * taste, taste)
         recency = self.settings.recency
         place = np.float32(self.settings.confidence) * (recency.places(taste.shape[1]) > 0)
-        return batch.history, strength * recency.ages(batch) * place, (taste > 0).astype(np.float32)
+        return batch.history, strength * recency.ages(batch) * place, self._preference(batch)
+
+    @staticmethod
+    def _preference(batch: QueryBatch) -> NDArray[np.float32]:
+        return (batch.taste > 0).astype(np.float32)
 
     def _weights(self) -> tuple[float, float, float]:
         return self.settings.unobserved, self.settings.regularisation, self.settings.power
@@ -71,12 +76,8 @@ class FoldIn:
         """Fill out [B, L, C] with user·item of the user that had not entry l, by the closed form."""
         if batch.user.shape[1] != self.vectors.shape[1]:
             return False
-        history, _, preference = self._inputs(batch)
-        whole = np.empty(item.shape, np.float32)
-        self.fill(batch, item, whole)
-        out[:] = whole[:, None, :]
         kernels.without_each(
-            self.vectors, self.spectrum, history, preference, *self._weights(),
+            self.vectors, self.spectrum, batch.history, self._preference(batch), *self._weights(),
             batch.inverse, batch.place, batch.user, item, out,
         )  # fmt: skip
         return True

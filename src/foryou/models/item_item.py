@@ -68,7 +68,7 @@ class Links:
 class ItemItem:
     """Scores by the weighted sum of the rows of the history's items: s_c = Σ_l w_l · B[h_l, c]."""
 
-    name = "item_to_item"
+    name, of_history = "item_to_item", True
 
     def __init__(self, links: Links, settings: ItemItemSettings) -> None:
         self.links, self.settings = links, settings

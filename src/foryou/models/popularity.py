@@ -13,7 +13,7 @@ class Column:
     """An input that is one number per item, the same for everybody.  column float32 [N+1]"""
 
     def __init__(self, name: str, column: NDArray[np.float32]) -> None:
-        self.name, self.column = name, column
+        self.name, self.column, self.of_history = name, column, False
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:  # noqa: ARG002
         """Fill out [B, C] with the column at the candidates."""
@@ -27,7 +27,7 @@ class Column:
 class Welcome:
     """What newcomers begin with, for newcomers: log(1 + decayed count) / √(1 + n) for a history of n items."""
 
-    name = "welcome"
+    name, of_history = "welcome", True
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the scaled column at the candidates."""
@@ -60,7 +60,7 @@ class Popularity:
 class Trend:
     """Scores by log(1 + decayed interest of the last 24 h), as the view of the batch knows it."""
 
-    name = "trending"
+    name, of_history = "trending", False
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the trend of the candidates."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from foryou.domain import session
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.slate import QueryBatch
+from foryou.models.recency import minutes
 
-MINUTE_MS = 60_000
 PAUSE_MINUTES = 30.0  # a longer pause between two actions ends a session
 Values = NDArray[np.float32]
 
@@ -18,8 +18,8 @@ Values = NDArray[np.float32]
 class OfQuery:
     """An input that is one number per query."""
 
-    def __init__(self, name: str, value: Callable[[QueryBatch], Values]) -> None:
-        self.name, self._value = name, value
+    def __init__(self, name: str, value: Callable[[QueryBatch], Values], of_history: bool = False) -> None:
+        self.name, self._value, self.of_history = name, value, of_history
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: Values) -> None:  # noqa: ARG002
         """Fill out [B, C] with the number of each query."""
@@ -35,25 +35,19 @@ def history_length(batch: QueryBatch) -> Values:
     return np.asarray(np.log1p((batch.history > 0).sum(axis=1)), np.float32)
 
 
-def _minutes(batch: QueryBatch) -> Values:
-    """Give the age of each history entry in minutes.  float32 [B, H]"""
-    now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
-    return np.asarray(np.maximum(0, now - batch.at_ms) / MINUTE_MS, np.float32)
-
-
 def gap(batch: QueryBatch) -> Values:
     """Give log(1 + minutes since the newest action), that of a year where there is none.  float32 [B]"""
-    newest = np.where(batch.history[:, 0] > 0, _minutes(batch)[:, 0], np.float32(525_600))
+    newest = np.where(batch.history[:, 0] > 0, minutes(batch)[:, 0], np.float32(525_600))
     return np.asarray(np.log1p(newest), np.float32)
 
 
 def session_length(batch: QueryBatch) -> Values:
     """Give log(1 + newest items that follow one another without a pause).  float32 [B]"""
-    minutes = np.where(batch.history > 0, _minutes(batch), np.float32(np.inf))
-    before = np.concatenate([np.zeros((len(minutes), 1), np.float32), minutes[:, :-1]], axis=1)
-    with np.errstate(invalid="ignore"):
-        close = minutes - before <= PAUSE_MINUTES
-    return np.asarray(np.log1p(np.cumprod(close, axis=1).sum(axis=1)), np.float32)
+    ago = minutes(batch)
+    close = batch.history > 0
+    close[:, 0] &= ago[:, 0] <= PAUSE_MINUTES
+    close[:, 1:] &= ago[:, 1:] - ago[:, :-1] <= PAUSE_MINUTES
+    return np.asarray(np.log1p(np.logical_and.accumulate(close, axis=1).sum(axis=1)), np.float32)
 
 
 def _angle(batch: QueryBatch) -> list[float]:
@@ -65,9 +59,9 @@ def _of_core(batch: QueryBatch, value: Callable[[int], float]) -> Values:
 
 
 INPUTS = (
-    OfQuery("history_length", history_length),
-    OfQuery("gap", gap),
-    OfQuery("session_length", session_length),
+    OfQuery("history_length", history_length, True),
+    OfQuery("gap", gap, True),
+    OfQuery("session_length", session_length, True),
     OfQuery("hour_sin", lambda batch: np.array([math.sin(angle) for angle in _angle(batch)], np.float32)),
     OfQuery("hour_cos", lambda batch: np.array([math.cos(angle) for angle in _angle(batch)], np.float32)),
     OfQuery("user_age", lambda batch: _of_core(batch, lambda b: batch.core[b].age / 50)),

@@ -28,10 +28,17 @@ class Recency:
         name = f"age^{self.age_power}"
         weight = batch.memo.get(name)
         if weight is None:
-            now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
-            minutes = np.maximum(0, now - batch.at_ms).astype(np.float32) / np.float32(MINUTE_MS)
-            weight = batch.memo[name] = np.power(1 + minutes, np.float32(-self.age_power))
+            weight = batch.memo[name] = np.power(1 + minutes(batch), np.float32(-self.age_power))
         return weight
+
+
+def minutes(batch: QueryBatch) -> NDArray[np.float32]:
+    """Give how long ago each history entry was, at the time of the query.  float32 [B, H]"""
+    known = batch.memo.get("minutes")
+    if known is None:
+        now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
+        known = batch.memo["minutes"] = (np.maximum(0, now - batch.at_ms) / MINUTE_MS).astype(np.float32)
+    return known
 
 
 @lru_cache

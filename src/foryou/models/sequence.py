@@ -1,6 +1,7 @@
 """What comes next? Vectors of the newest items, faded by place and age, against the vectors of the candidates."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from foryou import kernels
 from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch
-from foryou.models.recency import MINUTE_MS
+from foryou.models.recency import minutes
 
 _RATING = ACTIONS.index(Action.RATING)
 
@@ -29,9 +30,7 @@ class Fading:
 
     def places(self, width: int) -> NDArray[np.float32]:
         """Give the weight of each place 0 (newest) .. width - 1 per group.  float32 [G, width]"""
-        place = np.arange(width)
-        weight = np.power(1.0 + place, -np.array(self.powers)[:, None]) * (place < self.length)
-        return np.asarray(weight, np.float32)
+        return _places(self, width)
 
     def tastes(
         self, taste: NDArray[np.float32], action: NDArray[np.uint8], minutes: NDArray[np.float32]
@@ -45,13 +44,22 @@ class Fading:
         return np.asarray(np.power(1 + minutes, np.float32(-self.age_power)), np.float32)
 
 
+@lru_cache
+def _places(fading: Fading, width: int) -> NDArray[np.float32]:
+    place = np.arange(width)
+    weight = np.power(1.0 + place, -np.array(fading.powers)[:, None]) * (place < fading.length)
+    found = np.asarray(weight, np.float32)
+    found.setflags(write=False)
+    return found
+
+
 class Sequence:
     """Scores by b_c + Σ_g u_g · out_gc with u_g = Σ_l weight_g · taste · into_g[h_l].
 
     into float32 [N+1, D] and out float32 [N+1, D+1] of `train.sequence`; the last column of `out` is b.
     """
 
-    name = "sequence"
+    name, of_history = "sequence", True
 
     def __init__(self, into: NDArray[np.float32], out: NDArray[np.float32], fading: Fading) -> None:
         groups, width = len(fading.powers), into.shape[1]
@@ -62,9 +70,7 @@ class Sequence:
 
     def _tastes(self, batch: QueryBatch) -> NDArray[np.float32]:
         """Give what each entry weighs wherever it stands.  float32 [B, H]"""
-        now = np.array([query.now_ms for query in batch.query], np.int64)[:, None]
-        minutes = (np.maximum(0, now - batch.at_ms) / MINUTE_MS).astype(np.float32)
-        return self._fading.tastes(batch.taste, batch.action, minutes)
+        return self._fading.tastes(batch.taste, batch.action, minutes(batch))
 
     def _places(self, batch: QueryBatch) -> NDArray[np.float32]:
         return self._fading.places(batch.history.shape[1])
@@ -85,16 +91,11 @@ class Sequence:
         plain = np.empty(item.shape, np.float32)
         kernels.gather(self._bias, item, plain)
         out[:] = plain[:, None, :]
-        size, length = batch.history.shape
-        tastes = self._tastes(batch)
-        part, flat = np.empty_like(out), batch.history.reshape(-1, 1)
-        repeated = np.ascontiguousarray(np.repeat(item, length, axis=0))
+        tastes, part = self._tastes(batch), np.empty_like(out)
+        link = np.empty((*batch.history.shape, item.shape[1]), np.float32)
         for places, into, vectors in zip(self._places(batch), self._into, self._out, strict=True):
-            rows = np.empty((size * length, into.shape[1]), np.float32)
-            kernels.add_rows(into, flat, np.ones((size * length, 1), np.float32), rows)
-            link = np.empty(repeated.shape, np.float32)
-            kernels.dots(rows, vectors, repeated, link)
+            kernels.dots_between(into, vectors, batch.history, item, link)
             moved = np.concatenate([np.zeros(1, np.float32), places[:-1]])
-            kernels.sums_without(link.reshape(size, length, -1), tastes * places, tastes * moved, part[:, :length])
+            kernels.sums_without(link, tastes * places, tastes * moved, part)
             out += part
         return True

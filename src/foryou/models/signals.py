@@ -1,7 +1,6 @@
 """What do session and profile say of a candidate? Matches of category, brand, price and search; newness; fatigue."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from foryou.domain.terms import MOST_WORDS, meant, words
 from foryou.models.recency import Recency
 
 RECENCY = Recency(50, 0.0, 0.3)
-LITTLE = np.float32(1e-6)
+LITTLE = 1e-6
 MOST_AWAY = 3.0  # a price 20 times as high is as far as one 100 times as high
 ARRIVAL_DAYS = 14.0  # after which an item is half as new
 Numbers = NDArray[np.int32]
@@ -25,6 +24,8 @@ Wide = NDArray[np.float64]
 
 class _OfItem:
     """An input that no history entry changes."""
+
+    of_history = False
 
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:  # noqa: ARG002
         """Say that no history entry matters."""
@@ -49,18 +50,10 @@ def _known(batch: QueryBatch) -> Numbers:
     return batch.history[:, : max(1, int((batch.history > 0).sum(axis=1).max()))]
 
 
-def _mean_without(worth: NDArray[Any], weight: Values, out: Values) -> None:
-    """Fill out [B, L, C] with Σ weight · worth / Σ |weight| over the entries [B, M, C] of a history without entry l."""
-    entries, wide = out.shape[1], weight.astype(np.float64)[:, :, None]  # sums that cancel: float32 leaves noise
-    part, size = wide * worth, np.abs(wide)
-    left = part.sum(axis=1, keepdims=True) - part[:, :entries]
-    out[:] = left / np.maximum(size.sum(axis=1, keepdims=True) - size[:, :entries], LITTLE)
-
-
 class CategoryMatch:
     """How much the user likes the item's categories: Σ over the history of taste · recency, by Σ |taste · recency|."""
 
-    name = "category_match"
+    name, of_history = "category_match", True
 
     def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
         """Fill out [B, C] with the sum of the user's affinity over the candidate's categories, chosen interests too."""
@@ -87,7 +80,7 @@ class CategoryMatch:
         link = np.empty((*history.shape, item.shape[1]), np.float32)
         kernels.group_links(own, start, *groups, link)
         has_some = (np.diff(start) > 0).reshape(history.shape)
-        _mean_without(link, _weights(batch)[:, : history.shape[1]] * has_some, out)
+        kernels.means_without(link, _weights(batch)[:, : history.shape[1]] * has_some, LITTLE, out)
         chosen = np.empty(item.shape, np.float32)
         kernels.sum_of_groups(self._chosen(batch), *groups, chosen)
         out += chosen[:, None, :]
@@ -97,7 +90,7 @@ class CategoryMatch:
 class BrandMatch:
     """How much the user likes the item's brand: the share of taste · recency that went to it, in [-1, 1]."""
 
-    name = "brand_match"
+    name, of_history = "brand_match", True
 
     def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
         """Fill out [B, C]."""
@@ -107,21 +100,21 @@ class BrandMatch:
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:
         """Fill out [B, L, C] with the values of a history that had not entry l."""
         brand, history = batch.view.catalog.brand, _known(batch)
-        mine = brand[history][:, :, None]
-        weight = _weights(batch)[:, : history.shape[1]] * (mine[:, :, 0] > 0)
-        _mean_without((mine > 0) & (mine == brand[item][:, None, :]), weight, out)
+        mine = brand[history]
+        same = ((mine > 0)[:, :, None] & (mine[:, :, None] == brand[item][:, None, :])).astype(np.float32)
+        kernels.means_without(same, _weights(batch)[:, : history.shape[1]] * (mine > 0), LITTLE, out)
         return True
 
 
 class PriceMatch:
     """How near the price is to what the user likes to pay: -|log(price / usual)|, at least -3; 0 = nothing known."""
 
-    name = "price_match"
+    name, of_history = "price_match", True
 
     def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
         """Fill out [B, C]."""
         total, liked = self._paid(batch)
-        out[:] = self._away(batch, item, total.sum(axis=1)[:, None], liked.sum(axis=1)[:, None])[:, 0]
+        self._away(batch, item, total.sum(axis=1)[:, None], liked.sum(axis=1)[:, None], out[:, None])
 
     @staticmethod
     def _paid(batch: QueryBatch) -> tuple[Wide, Wide]:
@@ -131,18 +124,21 @@ class PriceMatch:
         return liked * np.log(np.where(price > 0, price, 1)), liked
 
     @staticmethod
-    def _away(batch: QueryBatch, item: Numbers, total: Wide, whole: Wide) -> Values:
-        """Give the distance from the usual price, total / whole [B, L], to each candidate's.  float32 [B, L, C]"""
-        price = batch.view.catalog.price[item][:, None, :]
-        usual = (total / np.maximum(whole, LITTLE))[:, :, None].astype(np.float32)
-        away = np.minimum(np.abs(np.log(np.where(price > 0, price, 1)) - usual), np.float32(MOST_AWAY))
-        return np.asarray(np.where((whole[:, :, None] > LITTLE) & (price > 0), -away, 0), np.float32)
+    def _away(batch: QueryBatch, item: Numbers, total: Wide, whole: Wide, out: Values) -> None:
+        """Fill out [B, L, C] with the distance from the usual price, total / whole [B, L], to each candidate's."""
+        out[:] = 0
+        known = whole > LITTLE
+        if known.any():
+            price = batch.view.catalog.price[item][:, None, :]
+            usual = (total / np.where(known, whole, 1))[:, :, None].astype(np.float32)
+            away = np.minimum(np.abs(np.log(np.where(price > 0, price, 1)) - usual), np.float32(MOST_AWAY))
+            np.negative(away, out=out, where=known[:, :, None] & (price > 0))
 
     def without(self, batch: QueryBatch, item: Numbers, out: Values) -> bool:
         """Fill out [B, L, C] with the values of a history that had not entry l."""
         entries, (total, liked) = out.shape[1], self._paid(batch)
         rest = total.sum(axis=1)[:, None] - total[:, :entries], liked.sum(axis=1)[:, None] - liked[:, :entries]
-        out[:] = self._away(batch, item, *rest)
+        self._away(batch, item, *rest, out)
         return True
 
 

@@ -18,7 +18,7 @@ class Stage:
     """An input that is one number per stage and item.  table float32 [S, N+1]"""
 
     def __init__(self, name: str, table: NDArray[np.float32]) -> None:
-        self.name, self._table = name, table
+        self.name, self._table, self.of_history = name, table, False
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:
         """Fill out [B, C] with the table at the user's stage and the candidates."""
