@@ -6,23 +6,23 @@ from numpy.typing import NDArray
 
 from foryou.domain.slate import QueryBatch
 from foryou.features import assemble as module
-from foryou.features.assemble import FeatureSchema, assemble, assemble_without, fingerprint
+from foryou.features.assemble import FeatureSchema, assemble, assemble_anew, assemble_without, fingerprint
 
 
 class Filled:
     """An input that is the item number times a factor; without entry l it is less by l, if history matters to it."""
 
     def __init__(self, name: str, factor: float, of_history: bool) -> None:
-        self.name, self._factor, self._of_history = name, factor, of_history
+        self.name, self._factor, self.of_history = name, factor, of_history
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:  # noqa: ARG002
         out[:] = self._factor * item
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
-        if self._of_history:
+        if self.of_history:
             self.fill(batch, item[:, None, :], out)
             out -= np.arange(out.shape[1])[:, None]
-        return self._of_history
+        return self.of_history
 
 
 BATCH: QueryBatch = None  # type: ignore[assignment]
@@ -37,11 +37,18 @@ def test_the_inputs_stand_in_the_order_of_the_schema() -> None:
 
 
 def test_without_an_entry_only_the_inputs_that_depend_on_history_change() -> None:
-    inputs = assemble_without(SCHEMA, BATCH, ITEM, 3)
+    inputs = assemble_without(SCHEMA, BATCH, ITEM, assemble(SCHEMA, BATCH, ITEM), 3)
     assert inputs.shape == (2, 2, 3, 3)
     for entry in range(3):
         assert inputs[0, :, entry].tolist() == (2 * ITEM - entry).tolist()
         assert inputs[1, :, entry].tolist() == (ITEM / 2).tolist()
+
+
+def test_what_does_not_depend_on_history_is_not_worked_out_again() -> None:
+    inputs = np.full((2, 2, 3), -1, np.float32)
+    assemble_anew(SCHEMA, BATCH, ITEM, inputs)
+    assert inputs[0].tolist() == (2 * ITEM).tolist()
+    assert (inputs[1] == -1).all()
 
 
 def test_the_fingerprint_tells_names_order_and_meaning_apart() -> None:

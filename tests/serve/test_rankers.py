@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 import worlds
 from foryou.domain.slate import QueryBatch, Slate
-from foryou.features.assemble import FeatureSchema
-from foryou.serve.rankers import Blend, Learned, Prior
+from foryou.features.assemble import FeatureSchema, assemble, assemble_without
+from foryou.serve.rankers import Blend, Explained, Learned, Prior
 
 BATCH: QueryBatch = worlds.Shop().pipeline.stages.strangers([worlds.query("nobody")])
 
@@ -20,6 +20,7 @@ class Times:
     name: str
     factor: float
     asked: int = 0
+    of_history: bool = True
 
     def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> None:  # noqa: ARG002
         self.asked += 1
@@ -37,6 +38,14 @@ def slate() -> Slate:
     return made
 
 
+def without(one: Explained, item: np.ndarray, entries: int) -> np.ndarray:
+    """Give the scores without each entry, from the inputs of the whole."""
+    inputs = assemble_without(one.used, BATCH, item, assemble(one.used, BATCH, item), entries)
+    out = np.full(inputs.shape[1:], np.nan, np.float32)
+    one.sum(inputs, BATCH, out)
+    return out
+
+
 def blend(*weights: float) -> tuple[Blend, list[Times]]:
     inputs = [Times("one", 1.0), Times("ten", 10.0)]
     return Blend(FeatureSchema(tuple(inputs)), np.array(weights, np.float32)), inputs
@@ -51,8 +60,16 @@ def test_a_score_is_the_weighted_sum_of_the_inputs() -> None:
 
 def test_scores_without_an_entry_are_those_of_the_inputs_without_it() -> None:
     one, _ = blend(2.0, 0.5)
-    found = one.without(BATCH, np.array([[3, 1]], np.int32), 3)
+    found = without(one, np.array([[3, 1]], np.int32), 3)
     assert found.tolist() == [[[21.0, 7.0], [18.5, 4.5], [16.0, 2.0]]]
+
+
+def test_what_a_score_was_made_of_stays_on_the_slate() -> None:
+    one, _ = blend(2.0, 0.0)
+    held = slate()
+    one.score(BATCH, held, np.zeros((1, 3), np.float32))
+    assert held.inputs is not None
+    assert held.inputs.tolist() == [[[3, 1, 2]], [[0, 0, 0]]]
 
 
 def test_every_part_of_a_score_has_a_name() -> None:
@@ -64,8 +81,9 @@ def test_every_part_of_a_score_has_a_name() -> None:
 def test_an_input_without_weight_is_not_worked_out() -> None:
     one, (counts, idle) = blend(2.0, 0.0)
     one.score(BATCH, slate(), np.zeros((1, 3), np.float32))
-    assert one.without(BATCH, np.array([[3]], np.int32), 2).tolist() == [[[6.0], [4.0]]]
-    assert (counts.asked, idle.asked) == (2, 0)
+    assert without(one, np.array([[3]], np.int32), 2).tolist() == [[[6.0], [4.0]]]
+    assert (counts.asked, idle.asked) == (3, 0)
+    assert one.used.names == one.schema.names
 
 
 def test_without_any_weight_all_score_nought() -> None:
@@ -98,7 +116,7 @@ def test_a_learned_ranker_gives_its_logit_and_says_what_each_input_is_worth() ->
     out = np.zeros((1, 3), np.float32)
     one.score(BATCH, slate(), out)
     assert out.tolist() == [[2 * (3 - 1) + 0.5 * (30 - 10), 0, 2 + 5]]
-    assert one.without(BATCH, np.array([[3]], np.int32), 2).tolist() == [[[14.0], [11.5]]]
+    assert without(one, np.array([[3]], np.int32), 2).tolist() == [[[14.0], [11.5]]]
     inputs, parts = one.parts(BATCH, np.array([[3]], np.int32))
     assert (inputs, parts) == ({"one": 3.0, "ten": 30.0}, {"one": 4.0, "ten": 10.0})
 

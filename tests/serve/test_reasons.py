@@ -9,11 +9,13 @@ import worlds
 from foryou.config import Placement
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.records import UserChange
-from foryou.domain.slate import Reason, Shown
+from foryou.domain.slate import QueryBatch, Reason, Shown
+from foryou.features.assemble import assemble
 from foryou.features.fold import fold_profiles
+from foryou.features.hydrate import assemble_batch, forgetful
 from foryou.serve.explain import LEAST
-from foryou.serve.whatif import without_items
-from foryou.wiring.reasons import Verified, tried
+from foryou.serve.whatif import WhatIf
+from foryou.wiring.reasons import Verified, tried, without_items
 from worlds import NOW_MS, PLAIN, Shop, did, genre_of, query
 
 QUIET = dict.fromkeys(worlds.WEIGHTS, 0.0)
@@ -169,6 +171,43 @@ def test_without_what_a_reason_names_the_score_falls(length: int) -> None:
     assert found.wrong == []
 
 
+@pytest.mark.parametrize("length", [3, 27, 53])
+def test_what_is_scored_again_gets_the_bits_that_a_record_without_it_gets(length: int) -> None:
+    shop = Shop(model=worlds.bundle(**EVERYTHING, item_to_item_z=0.3, sequence_z=0.2, session_length=0.1))
+    shop.feed(*LONG[:length], did("bob", "war-3", 5))
+    stages, slate, queries = shop.pipeline.stages, shop.pipeline.slate, [query("bob", 7), query("ann", 7)]
+    seen: list[QueryBatch] = []
+    shop.pipeline.stages = replace(stages, hydrate=lambda asked: seen.append(stages.hydrate(asked)) or seen[0])
+    shop.run(*queries)
+    batch, what_if = seen[0], WhatIf(stages.ranker, stages.represent)  # type: ignore[arg-type]
+    shown = what_if.shown(batch, slate, slate.top(batch.k))
+    tests = [(1, (0,)), (1, (2, 1)), (0, (0,)), (1, (1,))]
+    found = what_if.scores(batch, shown, tests)
+    for row, (b, entries) in enumerate(tests):
+        gone = batch.view.catalog.hash[batch.history[b, list(entries)]]
+        again = assemble_batch([queries[b]], [without_items(batch.people[b], gone.tolist())], batch.view)
+        again.measure = batch.measures([b])
+        stages.represent(again)
+        item, expected = shown.item[b : b + 1], np.empty((1, 7), np.float32)
+        stages.ranker.sum(assemble(stages.ranker.used, again, item), again, expected)  # type: ignore[attr-defined]
+        assert expected.tobytes() == found[row].tobytes()
+
+
+def test_only_what_says_so_depends_on_history() -> None:
+    shop = Shop(model=worlds.bundle(**EVERYTHING))
+    shop.feed(*LONG[:27])
+    batch, item = shop.pipeline.stages.hydrate([query("ann")]), np.arange(1, 61, dtype=np.int32)[None]
+    shop.pipeline.stages.represent(batch)
+    schema, forgotten = shop.pipeline.stages.ranker.schema, forgetful(batch, [0], batch.history)  # type: ignore
+    shop.pipeline.stages.represent(forgotten)
+    assert not forgotten.history.any()
+    known, left = assemble(schema, batch, item), assemble(schema, forgotten, item)
+    moved = {one.name for one, a, b in zip(schema.features, known, left, strict=True) if a.tobytes() != b.tobytes()}
+    declared = {one.name for one in schema.features if one.of_history}
+    assert moved <= declared
+    assert moved >= {"item_to_item", "collaborative", "category_match", "welcome", "gap", "session_length"}
+
+
 def test_a_reason_that_is_not_true_is_found_out() -> None:
     shop = Shop(model=worlds.bundle(collaborative=0.0))
     shop.feed(did("ann", "war-3", 5), did("ann", "love-3", 4))
@@ -190,6 +229,6 @@ def test_an_item_is_forgotten_with_all_that_was_done_to_it() -> None:
     shop.feed(did("ann", "war-3", 9, Action.VIEW), did("ann", "love-3", 4), did("ann", "war-3", 2, Action.PURCHASE))
     record = shop.store.read(["ann"])[0]
     assert record
-    _, left = without_items(query("ann"), record, [hash64("war-3")])
+    left = without_items(record, [hash64("war-3")])
     assert left.history["item"].tolist() == [hash64("love-3")]
     assert len(record.history) == 3

@@ -51,6 +51,10 @@ class Core(msgspec.Struct, array_like=True, frozen=True):
     interests: tuple[str, ...] = ()
     forgotten_ms: int = 0  # nothing that was shown before counts
 
+    def known_as(self, **what: object) -> "Core":
+        """Give the record with other values."""
+        return msgspec.structs.replace(self, **what)
+
 
 Places = tuple[int, int, int]  # offsets in events, exposures, users; -1 = none
 
@@ -78,10 +82,6 @@ class UserRecord:
     def places(self) -> Places:
         """Give the offsets in `events`, `exposures` and `users` that this record reflects."""
         return self.offset, self.shown_offset, self.profile_offset
-
-    def known_as(self, **what: object) -> "UserRecord":
-        """Give the record with other values of its core."""
-        return replace(self, core=msgspec.structs.replace(self.core, **what))
 
 
 NO_HISTORY = np.zeros(0, ACTION_DTYPE)

@@ -4,7 +4,7 @@ Letters, defined once: B queries in a batch · C candidate places per query · F
 H history length · N items.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,9 @@ _SLATE = {
     "item": np.int32, "prior": np.float32, "score": np.float32, "origin": np.uint16, "dropped": np.uint8,
     "pin": np.int16, "propensity": np.float32, "boost": np.float32, "placed": np.uint8,
 }  # fmt: skip
+
+_ARRAYS = ("history", "taste", "action", "at_ms", "anchor", "asked", "k", "seed", "user", "inverse", "place")
+_LISTS = ("query", "offset", "known", "core", "people", "knew")  # of a batch, one entry per query as in _ARRAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +107,33 @@ class QueryBatch:
     knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
     candidates: NDArray[np.int32] | None = None  # the items of the slate, once they are to be ranked: int32 [B, C]
     memo: dict[str, NDArray[Any]] = field(default_factory=dict)  # what models worked out once for this batch
+    measure: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # input -> mean and deviation, [2, B, 1]
 
     def __len__(self) -> int:
         return len(self.query)
 
-    def measures(self, rows: list[int]) -> dict[str, NDArray[Any]]:
-        """Give the part of the memo that tells how the candidates of these queries were measured."""
-        return {name: known[rows] for name, known in self.memo.items() if name.endswith((":mean", ":deviation"))}
+    def measures(self, rows: Sequence[int]) -> dict[str, NDArray[Any]]:
+        """Give how the candidates of these queries were measured."""
+        return {name: known[:, list(rows)] for name, known in self.measure.items()}
 
     def alone(self, b: int) -> "QueryBatch":
         """Give one query as a batch of one."""
-        one = slice(b, b + 1)
-        rows = (
-            "query", "history", "taste", "action", "at_ms", "anchor", "asked", "k", "seed", "offset", "known", "user",
-            "inverse", "place", "core", "people", "knew",
-        )  # fmt: skip
-        ragged = {}
+        return self.taken([b])
+
+    def taken(self, rows: Sequence[int]) -> "QueryBatch":
+        """Give these queries as a batch, each as often as it is named; the candidates' measures stay."""
+        wanted = np.array(rows, np.intp)
+        columns: dict[str, Any] = {name: getattr(self, name)[wanted] for name in _ARRAYS}
+        for name in _LISTS:
+            column = getattr(self, name)
+            columns[name] = [column[b] for b in rows]
         for name in ("seen", "shown"):
-            start = getattr(self, f"{name}_start")
-            ragged[name] = getattr(self, name)[start[b] : start[b + 1]]
-            ragged[f"{name}_start"] = np.array([0, len(ragged[name])])
-        memo = {name: known[one] for name, known in self.memo.items() if name.endswith((":mean", ":deviation"))}
-        candidates = None if self.candidates is None else self.candidates[one]
-        columns = {name: getattr(self, name)[one] for name in rows}
-        return replace(self, memo=memo, candidates=candidates, **columns, **ragged)
+            values, start = getattr(self, name), getattr(self, f"{name}_start").tolist()
+            columns[f"{name}_start"] = np.zeros(len(rows) + 1, np.int64)
+            np.cumsum([start[b + 1] - start[b] for b in rows], out=columns[f"{name}_start"][1:])
+            columns[name] = np.concatenate([values[start[b] : start[b + 1]] for b in rows])
+        candidates = None if self.candidates is None else self.candidates[wanted]
+        return replace(self, memo={}, measure=self.measures(rows), candidates=candidates, **columns)
 
 
 @dataclass(slots=True)
@@ -151,7 +157,8 @@ class Slate:
     propensity  float32  chance of being shown where it is, 1 = certain
     boost       float32  what rules added to the score
     placed      uint8    by whose hand it has its pin, a number of PLACED; `labels`: (query, place) -> what stands there
-    inputs      float32 [F, B, C] what the ranker saw, where it is logged: of the queries in `logged`, by `schema`
+    inputs      float32 [F, B, C] what the ranker saw, None before it has ranked. Logged, by the inputs of `schema`,
+                are those of the queries in `logged`
     Nothing orders a slate except `top`; a score that is not finite is never selected.
     """
 

@@ -43,14 +43,24 @@ def assemble(schema: FeatureSchema, batch: QueryBatch, item: NDArray[np.int32]) 
     return inputs
 
 
-def assemble_without(
-    schema: FeatureSchema, batch: QueryBatch, item: NDArray[np.int32], entries: int
-) -> NDArray[np.float32]:
-    """Give the inputs if one history entry were not there: item [B, C] -> float32 [F, B, L, C], L = `entries`."""
-    inputs = np.zeros((len(schema.features), len(item), entries, item.shape[1]), np.float32)
+def assemble_anew(
+    schema: FeatureSchema, batch: QueryBatch, item: NDArray[np.int32], inputs: NDArray[np.float32]
+) -> None:
+    """Work out again, in inputs [F, B, C], what depends on history: that of the batch is another one now."""
     for place, feature in enumerate(schema.features):
-        if not feature.without(batch, item, inputs[place]):
-            plain = np.zeros(item.shape, np.float32)
-            feature.fill(batch, item, plain)
-            inputs[place] = plain[:, None, :]
-    return inputs
+        if feature.of_history:
+            feature.fill(batch, item, inputs[place])
+
+
+def assemble_without(
+    schema: FeatureSchema, batch: QueryBatch, item: NDArray[np.int32], inputs: NDArray[np.float32], entries: int
+) -> NDArray[np.float32]:
+    """Give the inputs if one history entry were not there: item [B, C] -> float32 [F, B, L, C], L = `entries`.
+
+    inputs float32 [F, B, C]: those of the whole history, which are not worked out again.
+    """
+    out = np.repeat(inputs[:, :, None, :], entries, axis=2)
+    for place, feature in enumerate(schema.features):
+        if feature.of_history:
+            feature.without(batch, item, out[place])
+    return out

@@ -11,23 +11,17 @@ from foryou.domain.event import ACTIONS
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.domain.terms import named, searched
 from foryou.models.item_item import Links
-from foryou.serve import whatif
 from foryou.serve.rankers import Explained
 from foryou.serve.rules import Boosts
 from foryou.serve.sources import in_cart
-from foryou.serve.whatif import Known, WhatIf
+from foryou.serve.whatif import Entries, Shown, Test, WhatIf
 from foryou.serve.wording import Words
 
 NAMED = 2  # history items named at most
 LOOKED_AT = 20  # newest items of the history that may be named; all count in the score
 LEAST = 1e-3  # a smaller fall of the score is none
 WORTH_NAMING = 0.75  # of the largest fall: a smaller one is not named beside it
-Entries = tuple[int, ...]  # of a history, 0 = newest
-Falls = Mapping[tuple[int, "str | Entries"], NDArray[np.float32]]  # (query, what is left out) -> fall per place
-_FORGET: dict[str, Callable[..., Known]] = {
-    "search": whatif.without_search, "category": whatif.without_category, "interests": whatif.without_interests,
-    "near": whatif.without_location, "people": whatif.without_people, "taste": whatif.without_history,
-}  # fmt: skip
+Falls = Mapping[Test, list[float]]  # (query, what is left out) -> fall per place
 _OF_ITEM = {"trending": ("trending",), "new": ("arrival",), "popular": ("popularity", "welcome")}  # code -> inputs
 
 
@@ -35,97 +29,83 @@ class Explain:
     """Counterfactual reasons on the final score: nothing is named unless the item scores less without it."""
 
     def __init__(self, ranker: Explained, represent: Callable[[QueryBatch], None], words: Words | None = None) -> None:
-        self._ranker, self._what_if, self._words = ranker, WhatIf(ranker, represent), words or Words()
+        self._what_if, self._words = WhatIf(ranker, represent), words or Words()
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:
         """Give a reason for each place of the answers.  best int32 [B, k], -1 = none"""
         if not best.shape[1]:
             return [[] for _ in range(len(batch))]
-        rows = np.arange(len(batch))[:, None]
-        item, score = slate.item[rows, best], slate.score[rows, best] - slate.boost[rows, best]
-        item[best < 0] = 0
-        certain = (best >= 0) & (slate.propensity[rows, best] == 1)
-        if np.array_equal(score, slate.prior[rows, best]):  # ranked by the sources: what would the ranker have said?
-            score = self._what_if.scores(batch, [(b, _all(batch, b)) for b in range(len(batch))], item)
-        told = self._told_by_user(batch, item, score, certain)
+        shown = self._what_if.shown(batch, slate, best)
+        item = shown.item.tolist()
+        certain = (best >= 0) & (slate.propensity[np.arange(len(batch))[:, None], best] == 1)
+        told = self._told_by_user(batch, shown, certain)
         left = certain & np.array([[reason is None for reason in row] for row in told])
-        falls = self._falls(batch, item, score, _general_tests(batch, left))
-        of_item = dict(zip(_OF_ITEM, self._what_if.falls(batch, item, list(_OF_ITEM.values())), strict=True)) if (
-            left.any()) else {}  # fmt: skip
-        for b, at in np.argwhere(left).tolist():
-            own = {code: fall[at] for (query, code), fall in falls.items() if query == b and isinstance(code, str)}
-            own |= {code: fall[b, at] for code, fall in of_item.items()}
-            told[b][at] = self._general(batch, b, int(item[b, at]), slate.sources_of(b, int(best[b, at])), own)
+        if left.any():
+            falls = self._falls(batch, shown, _general_tests(batch, left))
+            of_item = dict(zip(_OF_ITEM, self._what_if.falls(batch, shown, list(_OF_ITEM.values())), strict=True))
+            for b, at in np.argwhere(left).tolist():
+                own = {code: fall[at] for (query, code), fall in falls.items() if query == b and isinstance(code, str)}
+                own |= {code: float(fall[b, at]) for code, fall in of_item.items()}
+                told[b][at] = self._general(batch, b, item[b][at], slate.sources_of(b, int(best[b, at])), own)
         return [
-            [reason or self._explored(batch, b, int(item[b, at])) for at, reason in enumerate(row) if best[b, at] >= 0]
+            [reason or self._explored(batch, b, number) for reason, number in zip(row, item[b], strict=True) if number]
             for b, row in enumerate(told)
         ]
 
-    def _told_by_user(
-        self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32], certain: NDArray[np.bool_]
-    ) -> list[list[Reason | None]]:
+    def _told_by_user(self, batch: QueryBatch, shown: Shown, certain: NDArray[np.bool_]) -> list[list[Reason | None]]:
         """Give the reasons that lie in what the user does now or did: search, page, interests, history."""
-        chosen = self._candidates(batch, item, score)
-        chosen[~certain] = -1
-        tests: list[tuple[int, str | Entries]] = [
-            (b, code) for b in range(len(batch)) for code in _session(batch, b) if certain[b].any()
-        ]  # fmt: skip
+        found = self._candidates(batch, shown)
+        found[~certain] = -1
+        chosen, sure = found.tolist(), certain.tolist()
+        said = [_session(batch, b) if any(row) else [] for b, row in enumerate(sure)]
+        tests: list[Test] = [(b, code) for b, codes in enumerate(said) for code in codes]
         tests += list(dict.fromkeys(
-            (b, some)
-            for b, row in enumerate(chosen.tolist()) for entries in row for some in _parts(entries)
+            (b, some) for b, row in enumerate(chosen) for entries in row for some in _parts(entries)
         ))  # fmt: skip
-        falls = self._falls(batch, item, score, tests)
+        falls = self._falls(batch, shown, tests)
         memo: dict[tuple[int, Entries], Reason] = {}  # many items share their reason
-        told: list[list[Reason | None]] = []
-        for b, row in enumerate(chosen.tolist()):
-            told.append([])
-            for at, entries in enumerate(row):
-                number = int(item[b, at]) if certain[b, at] else 0
-                told[b].append(self._strongest(batch, (b, at), number, entries, falls, memo) if number else None)
+        told: list[list[Reason | None]] = [[None] * len(row) for row in chosen]
+        for b, at in np.argwhere(certain).tolist():
+            because, worth = _proved(chosen[b][at], falls, b, at)
+            told[b][at] = self._present(batch, (b, at), int(shown.item[b, at]), said[b], falls, worth)
+            if because and not told[b][at]:
+                if (b, because) not in memo:
+                    memo[b, because] = self._because(batch, b, because)
+                told[b][at] = memo[b, because]
         return told
 
-    def _candidates(self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32]) -> NDArray[np.int32]:
+    def _candidates(self, batch: QueryBatch, shown: Shown) -> NDArray[np.int32]:
         """Give the history entries worth a test for each place, by the closed forms.  int32 [B, k, NAMED], -1 = none"""
-        entry = np.full((*item.shape, NAMED), -1, np.int32)
+        entry = np.full((*shown.item.shape, NAMED), -1, np.int32)
         entries = min(LOOKED_AT, int((batch.history > 0).sum(axis=1).max()))
         if entries:
-            fall = score[:, None, :] - self._ranker.without(batch, item, entries)
+            fall = shown.score[:, None, :] - self._what_if.without_each(batch, shown, entries)
             fall[batch.history[:, :entries] == 0] = 0
             value = np.empty(entry.shape, np.float32)
             kernels.largest(fall, entry, value)
             entry[value <= np.maximum(LEAST, WORTH_NAMING * value[:, :, :1])] = -1
         return entry
 
-    def _falls(
-        self, batch: QueryBatch, item: NDArray[np.int32], score: NDArray[np.float32],
-        tests: Sequence[tuple[int, "str | Entries"]],
-    ) -> Falls:  # fmt: skip
+    def _falls(self, batch: QueryBatch, shown: Shown, tests: Sequence[Test]) -> Falls:
         """Give how far each shown item falls in each test, by a second scoring."""
         if not tests:
             return {}
-        known = [(b, _forgotten(batch, b, what)) for b, what in tests]
-        again = self._what_if.scores(batch, known, item)
-        return {test: score[test[0]] - again[row] for row, test in enumerate(tests)}
+        fall = shown.score[[b for b, _ in tests]] - self._what_if.scores(batch, shown, tests)
+        return dict(zip(tests, fall.tolist(), strict=True))
 
-    def _strongest(
-        self, batch: QueryBatch, place: tuple[int, int], number: int, entries: Sequence[int], falls: Falls,
-        memo: dict[tuple[int, Entries], Reason],
-    ) -> Reason | None:  # fmt: skip
+    def _present(
+        self, batch: QueryBatch, place: tuple[int, int], number: int, said: Sequence[str], falls: Falls, worth: float
+    ) -> Reason | None:
+        """Give what the user says now, where the item falls as far without it as without its history: `worth`."""
         b, at = place
-        language = batch.query[b].language
         options = [
             (falls[b, code][at], code, detail)
-            for code in _session(batch, b) if falls[b, code][at] > LEAST and (detail := _match(batch, b, number, code))
+            for code in said if LEAST < falls[b, code][at] >= worth and (detail := _match(batch, b, number, code))
         ]  # fmt: skip
-        because = _proved(entries, falls, b, at)
-        best = max(options, key=lambda option: option[0], default=None)
-        if best and (not because or best[0] >= falls[b, because[:1]][at]):
-            return self._words.say(language, best[1], **{best[1]: best[2]})
-        if not because:
+        if not options:
             return None
-        if (b, because) not in memo:
-            memo[b, because] = self._because(batch, b, because)
-        return memo[b, because]
+        _, code, detail = max(options, key=lambda option: option[0])
+        return self._say(batch, b, code, **{code: detail})
 
     def _because(self, batch: QueryBatch, b: int, entries: Entries) -> Reason:
         catalog, numbers = batch.view.catalog, [int(batch.history[b, entry]) for entry in entries]
@@ -163,32 +143,22 @@ class Explain:
         return self._words.say(batch.query[b].language, case, **places)
 
 
-def _all(batch: QueryBatch, b: int) -> Known:
-    return batch.query[b], batch.people[b]
-
-
-def _forgotten(batch: QueryBatch, b: int, what: "str | Entries") -> Known:
-    """Give what is left of a query and its user without this."""
-    query, record = _all(batch, b)
-    if isinstance(what, str):
-        return _FORGET[what](query, record)
-    gone = batch.history[b, list(what)]
-    return whatif.without_items(query, record, batch.view.catalog.hash[gone].tolist())
-
-
 def _parts(entries: Sequence[int]) -> list[Entries]:
     """Give the entries each alone, and two of them together."""
     there = [entry for entry in entries if entry >= 0]
     return [(entry,) for entry in there] + ([tuple(sorted(there))] if len(there) > 1 else [])
 
 
-def _proved(entries: Sequence[int], falls: Falls, b: int, at: int) -> Entries:
-    """Give the entries that make the score fall each alone and together, the stronger one first."""
-    fall = {entry: float(falls[b, (entry,)][at]) for entry in entries if entry >= 0}
+def _proved(entries: Sequence[int], falls: Falls, b: int, at: int) -> tuple[Entries, float]:
+    """Give the entries that make the score fall each alone and together, the stronger one first, and its fall."""
+    fall = {entry: falls[b, (entry,)][at] for entry in entries if entry >= 0}
+    if not fall:
+        return (), 0.0
     order = sorted(fall, key=lambda entry: -fall[entry])
-    sure = tuple(entry for entry in order if fall[entry] > max(LEAST, WORTH_NAMING * fall[order[0]]))
+    largest = fall[order[0]]
+    sure = tuple(entry for entry in order if fall[entry] > max(LEAST, WORTH_NAMING * largest))
     together = len(sure) < NAMED or falls[b, tuple(sorted(sure))][at] > LEAST
-    return sure if together else sure[:1]
+    return (sure if together else sure[:1]), (largest if sure else 0.0)
 
 
 def _session(batch: QueryBatch, b: int) -> list[str]:

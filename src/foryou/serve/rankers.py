@@ -6,25 +6,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou import kernels
 from foryou.domain.slate import QueryBatch, Slate
-from foryou.features.assemble import FeatureSchema, assemble, assemble_without
-from foryou.kernels import uniform
+from foryou.features.assemble import FeatureSchema, assemble
 from foryou.models.mlp import Ranker as Network
 
 Inputs = NDArray[np.float32]
 
 
 class Explained(Protocol):
-    """A ranker that can say what a score is made of."""
+    """A ranker that can say what a score is made of. `used`: its schema, where what counts nothing is left 0."""
 
     schema: FeatureSchema
+    used: FeatureSchema
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
-        """Fill out [B, C] with the score of each candidate."""
-        ...
-
-    def without(self, batch: QueryBatch, item: NDArray[np.int32], entries: int) -> Inputs:
-        """Give the scores if one history entry were not there: item [B, C] -> float32 [B, L, C]."""
+        """Fill out [B, C] with the score of each candidate, and leave what it was made of on the slate."""
         ...
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
@@ -32,8 +29,24 @@ class Explained(Protocol):
         ...
 
     def sum(self, inputs: Inputs, batch: QueryBatch, out: Inputs) -> None:
-        """Fill out [B, C] with the scores of inputs [F, B, C]."""
+        """Fill out [B, ...] with the scores of inputs [F, B, ...]."""
         ...
+
+
+class Unused:
+    """An input that is not worked out, because it has no weight: 0."""
+
+    of_history = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def fill(self, batch: QueryBatch, item: NDArray[np.int32], out: Inputs) -> None:
+        """Leave out [B, C] as it is."""
+
+    def without(self, batch: QueryBatch, item: NDArray[np.int32], out: Inputs) -> bool:  # noqa: ARG002
+        """Say that no history entry matters."""
+        return False
 
 
 class Blend:
@@ -44,19 +57,15 @@ class Blend:
 
     def __init__(self, schema: FeatureSchema, weight: NDArray[np.float32]) -> None:
         self.schema, self.weight = schema, np.atleast_2d(weight)
-        used = np.asarray(self.weight.any(axis=0))
-        self._used = FeatureSchema(tuple(one for one, on in zip(schema.features, used, strict=True) if on))
-        self._weights = np.ascontiguousarray(self.weight[:, used])  # an input without weight is not worked out
+        counts = np.any(self.weight, axis=0).tolist()
+        self.used = FeatureSchema(
+            tuple(one if on else Unused(one.name) for one, on in zip(schema.features, counts, strict=True))
+        )
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
         """Fill out [B, C] with the score of each candidate."""
-        self._add(self._weights, assemble(self._used, batch, slate.item), batch, out)
-
-    def without(self, batch: QueryBatch, item: NDArray[np.int32], entries: int) -> Inputs:
-        """Give the scores if one history entry were not there: item [B, C] -> float32 [B, L, C]."""
-        out = np.empty((len(item), entries, item.shape[1]), np.float32)
-        self._add(self._weights, assemble_without(self._used, batch, item, entries), batch, out)
-        return out
+        slate.inputs = assemble(self.used, batch, slate.item)
+        self.sum(slate.inputs, batch, out)
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
         """Give the inputs of one item [1, 1] of a batch of one, and what each adds to its score."""
@@ -66,37 +75,27 @@ class Blend:
 
     def sum(self, inputs: Inputs, batch: QueryBatch, out: Inputs) -> None:
         """Fill out [B, ...] with the weighted sum of inputs [F, B, ...]."""
-        self._add(self.weight, inputs, batch, out)
+        total = np.empty((len(batch), out[0].size), np.float32)
+        kernels.weighted(inputs.reshape(len(inputs), *total.shape), self.weight[self._stage(batch)], total)
+        out[:] = total.reshape(out.shape)
 
     def _stage(self, batch: QueryBatch) -> NDArray[np.intp]:
         if len(self.weight) == 1:
             return np.zeros(len(batch), np.intp)
         return np.asarray(batch.history.any(axis=1), np.intp)
 
-    def _add(self, weights: NDArray[np.float32], inputs: Inputs, batch: QueryBatch, out: Inputs) -> None:
-        out[:] = 0
-        shape = (len(batch), *(1,) * (out.ndim - 1))
-        mine = weights[self._stage(batch)]
-        for place, column in enumerate(inputs):  # one by one: a batch sums as a single query does
-            out += mine[:, place].reshape(shape) * column
-
 
 class Learned:
     """score = the logit of a ranker that was learned from choices: logistic, or wide and deep (`models.mlp`)."""
 
     def __init__(self, schema: FeatureSchema, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.schema, self._network = schema, Network(arrays)
+        self.schema, self.used, self._network = schema, schema, Network(arrays)
         self._usual = arrays["mean"].astype(np.float32)
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
         """Fill out [B, C] with the logit of each candidate."""
-        self._network.score(assemble(self.schema, batch, slate.item), out)
-
-    def without(self, batch: QueryBatch, item: NDArray[np.int32], entries: int) -> Inputs:
-        """Give the logits if one history entry were not there: item [B, C] -> float32 [B, L, C]."""
-        out = np.empty((len(item), entries, item.shape[1]), np.float32)
-        self._network.score(assemble_without(self.schema, batch, item, entries), out)
-        return out
+        slate.inputs = assemble(self.used, batch, slate.item)
+        self.sum(slate.inputs, batch, out)
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
         """Give the inputs of one item [1, 1] of a batch of one, and what is lost if each were as usual."""
@@ -107,7 +106,7 @@ class Learned:
         return _named(self.schema, inputs[:, 0]), _named(self.schema, scores[0] - scores[1:])
 
     def sum(self, inputs: Inputs, batch: QueryBatch, out: Inputs) -> None:  # noqa: ARG002
-        """Fill out [B, C] with the logits of inputs [F, B, C]."""
+        """Fill out [B, ...] with the logits of inputs [F, B, ...]."""
         self._network.score(inputs, out)
 
 
@@ -124,7 +123,7 @@ class Logged:
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
         """Fill out [B, C] as the ranker does."""
-        slate.logged = frozenset(b for b, seed in enumerate(batch.seed) if uniform(seed)[1] < self._share)
+        slate.logged = frozenset(b for b, seed in enumerate(batch.seed) if kernels.uniform(seed)[1] < self._share)
         if not slate.logged:
             self._ranker.score(batch, slate, out)
             return

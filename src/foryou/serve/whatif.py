@@ -1,94 +1,107 @@
-"""What would an item be worth if something were not known? The same question scored again, from records without it."""
+"""What would an item be worth if something were not known? What is shown is scored again, from what is left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.records import NO_HISTORY, UserRecord
-from foryou.domain.slate import Query, QueryBatch
-from foryou.features.assemble import assemble
-from foryou.features.hydrate import assemble_batch
+from foryou.domain.records import Core
+from foryou.domain.slate import Query, QueryBatch, Slate
+from foryou.features.assemble import assemble, assemble_anew, assemble_without
+from foryou.features.hydrate import forgetful
 from foryou.serve.rankers import Explained
 
-Known = tuple[Query, UserRecord]  # what a query asks, and what is remembered of its user
 Numbers = NDArray[np.int32]
 Scores = NDArray[np.float32]
-
-
-def without_search(query: Query, record: UserRecord) -> Known:
-    """Forget what is searched for."""
-    return replace(query, search=""), record.known_as(query="")
-
-
-def without_category(query: Query, record: UserRecord) -> Known:
-    """Forget which category is looked at."""
-    return replace(query, category=""), record.known_as(category="")
-
-
-def without_interests(query: Query, record: UserRecord) -> Known:
-    """Forget the chosen interests."""
-    return query, record.known_as(interests=())
-
-
-def without_location(query: Query, record: UserRecord) -> Known:
-    """Forget where the user is."""
-    return replace(query, location=""), record.known_as(location="")
-
-
-def without_people(query: Query, record: UserRecord) -> Known:
-    """Forget age and gender."""
-    return query, record.known_as(age=0, gender="")
-
-
-def without_history(query: Query, record: UserRecord) -> Known:
-    """Forget every action."""
-    return query, replace(record, history=NO_HISTORY)
-
-
-def without_items(query: Query, record: UserRecord, hashes: Sequence[int]) -> Known:
-    """Forget every action on these items: older ones take their places."""
-    kept, item = np.ones(len(record.history), np.bool_), record.history["item"]
-    for one in hashes:
-        kept &= item != np.uint64(one)
-    return query, replace(record, history=record.history[kept])
+Entries = tuple[int, ...]  # of a history, 0 = newest
+Test = tuple[int, "str | Entries"]  # a query of the batch, and what of it or of its user is forgotten
+_FORGET: Mapping[str, Callable[[Query, Core], tuple[Query, Core]]] = {
+    "search": lambda query, core: (replace(query, search=""), core.known_as(query="")),
+    "category": lambda query, core: (replace(query, category=""), core.known_as(category="")),
+    "interests": lambda query, core: (query, core.known_as(interests=())),
+    "near": lambda query, core: (replace(query, location=""), core.known_as(location="")),
+    "people": lambda query, core: (query, core.known_as(age=0, gender="")),
+    "taste": lambda query, core: (query, core),  # every action: the history is emptied
+}
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """As much of a slate as a ranker looks at."""
+class Shown:
+    """What is shown, as the ranker sees it.
+
+    item int32 [B, C], 0 = none · inputs float32 [F, B, C] of the ranker · score float32 [B, C] that it gives
+    """
 
     item: Numbers
+    inputs: NDArray[np.float32]
+    score: Scores
 
 
 class WhatIf:
-    """Scores what is shown a second time: everything worked out anew from what is left of the records."""
+    """Scores what is shown without something: only what may change by that is worked out anew."""
 
     def __init__(self, ranker: Explained, represent: Callable[[QueryBatch], None]) -> None:
-        self.ranker, self._represent = ranker, represent
+        self._ranker, self._represent = ranker, represent
 
-    def scores(self, batch: QueryBatch, known: Sequence[tuple[int, Known]], item: Numbers) -> Scores:
-        """Give the scores of item [B, C] if less were known: one row for each (b, what is left).  float32 [R, C]
+    def shown(self, batch: QueryBatch, slate: Slate, best: Numbers) -> Shown:
+        """Give what stands at the places best [B, C] (-1 = none): the inputs of the slate, if the ranker left them."""
+        flat = np.arange(len(best))[:, None] * slate.item.shape[1] + np.maximum(best, 0)
+        item = np.where(best < 0, 0, slate.item.ravel()[flat]).astype(np.int32)
+        if slate.inputs is None:  # the sources ranked, or there was no time
+            inputs = assemble(self._ranker.used, batch, item)
+            return Shown(item, inputs, self._score(inputs, batch))
+        inputs = np.take(slate.inputs.reshape(len(slate.inputs), -1), flat, axis=1)
+        return Shown(item, inputs, slate.score.ravel()[flat] - slate.boost.ravel()[flat])
 
-        Inputs that are measured by the other candidates keep the measure of the answer (`memo`).
+    def without_each(self, batch: QueryBatch, shown: Shown, entries: int) -> Scores:
+        """Give the scores without each of the newest entries, by the closed forms of the models.  float32 [B, L, C]"""
+        return self._score(assemble_without(self._ranker.used, batch, shown.item, shown.inputs, entries), batch)
+
+    def scores(self, batch: QueryBatch, shown: Shown, tests: Sequence[Test]) -> Scores:
+        """Give the scores if less were known, by the code that hydrates and ranks: one row per test.  float32 [R, C]
+
+        Inputs that are measured by the other candidates keep the measure of the answer.
         """
-        rows = [b for b, _ in known]
-        again = assemble_batch([query for _, (query, _) in known], [record for _, (_, record) in known], batch.view)
-        again.memo |= batch.measures(rows)
-        self._represent(again)
-        out = np.empty((len(rows), item.shape[1]), np.float32)
-        self.ranker.score(again, _Shown(item[rows]), out)  # type: ignore[arg-type]
+        rows = [b for b, _ in tests]
+        again = _forgotten(batch, tests)
+        if batch.user.shape[1]:  # else there was no time for it in the answer, too
+            self._represent(again)
+        item = shown.item[rows]
+        if any(isinstance(what, str) for _, what in tests):
+            inputs = assemble(self._ranker.used, again, item)
+        else:
+            inputs = np.take(shown.inputs, rows, axis=1)
+            assemble_anew(self._ranker.used, again, item, inputs)
+        return self._score(inputs, again)
+
+    def falls(self, batch: QueryBatch, shown: Shown, inputs: Sequence[Sequence[str]]) -> Scores:
+        """Give how far the scores fall if these inputs were 0.  float32 [len(inputs), B, C]"""
+        names, out = self._ranker.schema.names, []
+        for some in inputs:
+            lacking = shown.inputs.copy()
+            lacking[[names.index(name) for name in some if name in names]] = 0
+            out.append(shown.score - self._score(lacking, batch))
+        return np.stack(out)
+
+    def _score(self, inputs: NDArray[np.float32], batch: QueryBatch) -> Scores:
+        out = np.empty(inputs.shape[1:], np.float32)
+        self._ranker.sum(inputs, batch, out)
         return out
 
-    def falls(self, batch: QueryBatch, item: Numbers, inputs: Sequence[Sequence[str]]) -> Scores:
-        """Give how far the scores of item [B, C] fall if these inputs were 0.  float32 [len(inputs), B, C]"""
-        values = assemble(self.ranker.schema, batch, item)
-        names = list(self.ranker.schema.names)
-        whole, out = np.empty(item.shape, np.float32), np.zeros((len(inputs), *item.shape), np.float32)
-        self.ranker.sum(values, batch, whole)
-        for place, some in enumerate(inputs):
-            lacking = values.copy()
-            lacking[[names.index(name) for name in some if name in names]] = 0
-            self.ranker.sum(lacking, batch, out[place])
-        return whole - out
+
+def _forgotten(batch: QueryBatch, tests: Sequence[Test]) -> QueryBatch:
+    """Give the queries again, each without what its test leaves out."""
+    most = max((len(what) for _, what in tests if not isinstance(what, str)), default=0)
+    gone = np.zeros((len(tests), most), np.int32)
+    for row, (b, what) in enumerate(tests):
+        if not isinstance(what, str):
+            gone[row, : len(what)] = batch.history[b, list(what)]
+    again = forgetful(batch, [b for b, _ in tests], gone)
+    for row, (_, what) in enumerate(tests):
+        if isinstance(what, str):
+            again.query[row], again.core[row] = _FORGET[what](again.query[row], again.core[row])
+        if what == "taste":
+            for column in (again.history, again.taste, again.action, again.at_ms):
+                column[row] = 0
+    return again

@@ -19,7 +19,7 @@ from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
 from foryou.models.popularity import Column, Popularity, Trend, Welcome
 from foryou.models.recency import Recency
-from foryou.models.relative import Relative
+from foryou.models.relative import Once, Relative
 from foryou.models.sequence import Fading, Sequence
 from foryou.models.stage import EDGES, Stage
 from foryou.serve.live import UNTRAINED
@@ -86,14 +86,16 @@ def models_of(bundle: ModelBundle) -> Models:
     popularity = Popularity(arrays["popularity"], arrays["popular"])
     content = Content(arrays)
     sequence = Sequence(arrays["sequence_into"], arrays["sequence_out"], Fading())
-    liked, stage = Column("popularity", popularity.column), Stage("stage", arrays["stage_counts"])
+    measured = tuple(Once(one) for one in (
+        item_item, fold_in, sequence, Column("popularity", popularity.column), Stage("stage", arrays["stage_counts"])
+    ))  # fmt: skip
     inputs: tuple[Feature, ...] = (
-        item_item, fold_in, sequence, liked, Welcome(), Trend(), Column("lately", arrays["lately"]), stage,
-        Stage("stage_lift", arrays["stage_lift"]), Column("rating", arrays["rating"]), signals.Price(), content,
-        signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(),
-        signals.Arrival(), signals.Fatigue(),
+        *measured, Welcome(), Trend(), Column("lately", arrays["lately"]), Column("rating", arrays["rating"]),
+        Stage("stage_lift", arrays["stage_lift"]), content, signals.Price(), signals.CategoryMatch(),
+        signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(), signals.Arrival(),
+        signals.Fatigue(),
         *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
-        *(Relative(one) for one in (item_item, fold_in, sequence, liked, stage)), *query.INPUTS,
+        *(Relative(one) for one in measured), *query.INPUTS,
     )  # fmt: skip
     named = {one.name: one for one in inputs}
     schema = FeatureSchema(tuple(named[name] for name in FEATURES))

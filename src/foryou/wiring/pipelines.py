@@ -137,9 +137,9 @@ class Watched:
 
     def score(self, batch: QueryBatch, slate: Slate, out: NDArray[np.float32]) -> None:
         """Score as the ranker does, and tell."""
-        inputs = assemble(self.ranker.schema, batch, slate.item)
-        self.ranker.sum(inputs, batch, out)
-        self.watch(batch, slate, inputs)
+        slate.inputs = assemble(self.ranker.schema, batch, slate.item)
+        self.ranker.sum(slate.inputs, batch, out)
+        self.watch(batch, slate, slate.inputs)
 
 
 def warm(pipeline: Pipeline) -> None:

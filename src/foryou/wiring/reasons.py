@@ -8,10 +8,10 @@ import numpy as np
 
 from foryou.domain.event import hash64, hashes
 from foryou.domain.log import Stream
+from foryou.domain.records import UserRecord
 from foryou.domain.slate import Answer, Query, QueryBatch, Shown
 from foryou.features.hydrate import assemble_batch
 from foryou.serve.pipeline import Pipeline
-from foryou.serve.whatif import without_items
 from foryou.wiring.home import Home
 
 Progress = Callable[[str, int, int], None]
@@ -148,15 +148,20 @@ def _forgetful(batch: QueryBatch, gone: Sequence[Sequence[str]]) -> Callable[[li
     """Give a `hydrate` that reads the one record of the batch, each time without some items."""
 
     def hydrate(queries: list[Query]) -> QueryBatch:
-        records = [
-            without_items(query, batch.people[0], hashes(list(items)).tolist())[1]
-            for query, items in zip(queries, gone, strict=True)
-        ]
+        records = [without_items(batch.people[0], hashes(list(items)).tolist()) for items in gone]
         again = assemble_batch(queries, records, batch.view)
-        again.memo |= batch.measures([0] * len(queries))
+        again.measure = batch.measures([0] * len(queries))
         return again
 
     return hydrate
+
+
+def without_items(record: UserRecord, hashes: Sequence[int]) -> UserRecord:
+    """Forget every action on these items: older ones take their places."""
+    kept, item = np.ones(len(record.history), np.bool_), record.history["item"]
+    for one in hashes:
+        kept &= item != np.uint64(one)
+    return replace(record, history=record.history[kept])
 
 
 def _answers(pipeline: Pipeline, queries: list[Query], hydrate: Callable[[list[Query]], QueryBatch]) -> list[Answer]:
