@@ -92,10 +92,10 @@ def bundle(
         "vectors": turned, "spectrum": spectrum, "links": links(), "popularity": popular.column,
         "popular": popular.top,
     }  # fmt: skip
-    blend = {f"blend.{name}": weight for name, weight in (dict.fromkeys(FEATURES, 0.0) | WEIGHTS | weights).items()}
+    arrays["blend"] = np.array(list((dict.fromkeys(FEATURES, 0.0) | WEIGHTS | weights).values()), np.float32)
     manifest = Manifest(
         version=version, family="main", created_ms=1, schema=fingerprint(FEATURES), catalog=catalog_version,
-        settings=serving_settings(train or Train()) | blend,
+        settings=serving_settings(train or Train()),
     )  # fmt: skip
     return ModelBundle(manifest, arrays)
 

@@ -137,8 +137,10 @@ def _bundle(catalog: Catalog) -> ModelBundle:
         "vectors": np.zeros((len(catalog) + 1, 8), np.float32), "links": rows, "popularity": popularity,
         "popular": np.argsort(-popularity)[: len(catalog)].astype(np.int32),
     }  # fmt: skip
-    settings = draft.manifest.settings | {f"blend.{name}": WEIGHTS.get(name, 0.0) for name in FEATURES}
-    settings["item_to_item.age_power"] = 0.0  # so that a score does not depend on when it is asked for
+    arrays["blend"] = np.array([WEIGHTS.get(name, 0.0) for name in FEATURES], np.float32)
+    settings = draft.manifest.settings | {
+        "item_to_item.age_power": 0.0
+    }  # so that a score does not depend on when it is asked for
     return ModelBundle(
         msgspec.structs.replace(draft.manifest, version="known", catalog=catalog.version, settings=settings), arrays
     )

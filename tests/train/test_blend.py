@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foryou.train.blend import Choices, learn, ranks
+from foryou.train.blend import Choices, learn, rank_of
 from foryou.train.metrics import ndcg_of_rank
 
 PRIOR = np.array([1.0, 1.0, 0.25], np.float32)
@@ -18,6 +18,13 @@ def world(lists: int = 600, candidates: int = 30, seed: int = 1, scale: tuple[fl
         worth = np.exp(PLANTED @ inputs)
         made.add(inputs * np.array(scale, np.float32)[:, None], [int(random.choice(candidates, p=worth / worth.sum()))])
     return made
+
+
+def ranks(choices: Choices, weight: np.ndarray) -> np.ndarray:
+    """Give the rank of each event's item by these weights, -1 = not a candidate."""
+    scores = [weight @ inputs for inputs in choices.inputs]
+    pairs = zip(choices.lists, choices.chosen, strict=True)
+    return np.array([-1 if place < 0 else rank_of(scores[q], place) for q, place in pairs], np.int32)
 
 
 def test_planted_weights_are_found() -> None:

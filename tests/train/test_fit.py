@@ -112,7 +112,7 @@ def test_too_few_events_are_not_judged(tmp_path: Path) -> None:
     assert bundle.manifest.gate == Gate(
         "warn", f"{len(log)} events are too few to learn from or to judge; default weights"
     )
-    assert {name: bundle.manifest.settings[f"blend.{name}"] for name in FEATURES} == pytest.approx(PRIORS)
+    assert bundle.arrays["blend"].tolist() == [pytest.approx(list(PRIORS.values()))] * 2
 
 
 def sized(tmp_path: Path, **train: int) -> ModelBundle:

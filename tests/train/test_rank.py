@@ -45,7 +45,9 @@ def test_the_light_one_is_served_where_a_weighted_sum_says_it_all() -> None:
     found = learned(world(crossed=False), settings(), quiet)
     assert found.chosen == "blend"
     assert found.figures["blend"] > found.figures["ensemble"]
-    assert found.blend[0] > 2 * found.blend[1] > 0
+    cold, warm = found.arrays["blend"]
+    assert warm[0] > 2 * warm[1] > 0
+    assert cold.tolist() == list(PRIORS.values())  # nobody without a history chose anything
 
 
 def test_the_deep_one_is_served_where_inputs_matter_together() -> None:
@@ -56,7 +58,7 @@ def test_the_deep_one_is_served_where_inputs_matter_together() -> None:
 
 def test_a_signal_that_never_showed_keeps_its_weight_in_every_ranker() -> None:
     found = learned(world(crossed=False, lists=100), settings(), quiet)
-    assert found.blend[2] == PRIORS["silent"]
+    assert found.arrays["blend"][:, 2].tolist() == [PRIORS["silent"]] * 2
     for name in ("logistic", "mlp"):
         arrays = {key.removeprefix(f"{name}-"): array for key, array in found.arrays.items() if key.startswith(name)}
         ranker, inputs = Ranker(arrays), np.zeros((3, 2), np.float32)
@@ -79,5 +81,5 @@ def test_without_pytorch_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_with_nothing_to_learn_from_the_fixed_weights_are_served() -> None:
     found = unlearned(settings())
-    assert (found.chosen, found.blend.tolist()) == ("blend", list(PRIORS.values()))
+    assert (found.chosen, found.arrays["blend"].tolist()) == ("blend", [list(PRIORS.values())] * 2)
     assert found.arrays["ensemble"].shape == (2, 3)

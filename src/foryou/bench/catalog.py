@@ -90,18 +90,19 @@ def _arrays(
     ids = random.integers(1, len(turned), (len(turned), NEIGHBOURS), dtype=np.int32)
     values = np.sort(random.random((len(turned), NEIGHBOURS), dtype=np.float32))[:, ::-1] * np.float32(0.02)
     ids[0] = 0
+    weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "trending": 0.01}
     return dict(untrained().arrays) | {
         "vectors": turned, "spectrum": spectrum, "popularity": popular.column, "popular": popular.top,
         "link_ids": ids, "link_values": np.ascontiguousarray(values),
+        "blend": np.array([weights.get(name, 0.0) for name in FEATURES], np.float32),
     }  # fmt: skip
 
 
 def _manifest(home: Home, catalog: str, report: dict[str, float]) -> Manifest:
-    weights = {"item_to_item": 1.0, "collaborative": 1.0, "popularity": 0.01, "trending": 0.01}
     return Manifest(
         version="generated", family="main", created_ms=home.clock.now_ms(),
         schema=fingerprint(FEATURES), catalog=catalog,
-        settings=serving_settings(home.config.train) | {f"blend.{name}": weights.get(name, 0.0) for name in FEATURES},
+        settings=serving_settings(home.config.train),
         gate=Gate("none", "generated, not trained"), report=report,
     )  # fmt: skip
 

@@ -148,18 +148,3 @@ def rank_of(scores: NDArray[np.float32], place: int) -> int:
     """Give how many candidates stand before one; equal ones share their mean rank."""
     mine = scores[place]
     return int(np.count_nonzero(scores > mine) + (np.count_nonzero(scores == mine) - 1) // 2)
-
-
-def ranks(choices: Choices, weight: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Give the rank of each event's item by these weights (-1 = not a candidate).  int32 [n]
-
-    Equal scores share their mean rank, so that an order is not taken for right where there is none.
-    """
-    scores = [weight @ inputs for inputs in choices.inputs]
-    return np.array(
-        [
-            -1 if place < 0 else rank_of(scores[q], place)
-            for q, place in zip(choices.lists, choices.chosen, strict=True)
-        ],
-        np.int32,
-    )

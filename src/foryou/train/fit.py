@@ -23,7 +23,7 @@ from foryou.train import als, blend, content, exposed, item_item, lifts, rank, r
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
-LEAST_TAKEN_UP = 100  # answers of which something was taken up, for rankers to learn from what was shown
+LEAST_TAKEN_UP = 1_000  # answers of which something was taken up, for rankers to learn from what was shown
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
@@ -223,11 +223,9 @@ class Fit:
     def _manifest(
         self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report
     ) -> Manifest:
-        priors = self.settings.rank.priors
-        named = {f"blend.{name}": float(weight) for name, weight in zip(priors, ranked.blend, strict=True)}
         return Manifest(
             version=version, family="main", created_ms=created_ms, schema=fingerprint(tuple(self.settings.rank.priors)),
-            catalog=catalog.version, settings=self.settings.serving | named, gate=gate, ranker=ranked.chosen,
+            catalog=catalog.version, settings=self.settings.serving, gate=gate, ranker=ranked.chosen,
             report=dict(report.figures),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ Arrays = dict[str, NDArray[np.generic]]
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
 CROWDS = 2_000
+LEAST_APART = 100  # choices of users without (with) a history, for weights of their own
 SAMPLED = 180  # others of a list that a ranker learns from, by chance: the hardest ones alone mislead (journal)
 KINDS = ("ensemble", "blend", "logistic", "mlp")  # from the lightest to the heaviest
 
@@ -49,10 +50,9 @@ class RankSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """All rankers as arrays of a bundle, the weights of the blend [F], and which one won with which NDCG@10."""
+    """All rankers as arrays of a bundle, and which one won with which NDCG@10."""
 
     arrays: Arrays
-    blend: NDArray[np.float32]
     chosen: str
     figures: dict[str, float]
 
@@ -62,14 +62,13 @@ class _Fitted:
     """The rankers of one set of choices: scores inputs [F, C] of a list, by name."""
 
     arrays: Arrays
-    blend: NDArray[np.float32]
     scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]]
 
 
 def unlearned(settings: RankSettings) -> Ranked:
     """Give what is served where there is too little to learn from: the fixed weights."""
     ones = np.ones(len(settings.priors), np.float32)
-    return Ranked({"ensemble": settings.ensemble(ones)}, settings.prior, "blend", {})
+    return Ranked({"ensemble": settings.ensemble(ones), "blend": np.tile(settings.prior, (2, 1))}, "blend", {})
 
 
 def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str, int, int], None]) -> Ranked:
@@ -85,7 +84,7 @@ def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str
     on_progress("rankers", 1, 2)
     whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
     on_progress("rankers", 2, 2)
-    return Ranked(whole.arrays, whole.blend, chosen, figures)
+    return Ranked(whole.arrays, chosen, figures)
 
 
 def _winner(gains: dict[str, NDArray[np.float64]], user: NDArray[np.intp]) -> str:
@@ -126,13 +125,13 @@ def _gains(
 
 def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> _Fitted:
     among = np.flatnonzero(np.isin(choices.lists, lists))
-    weight = blend.learn(choices, settings.prior, among)
+    weight = _blend(choices, settings.prior, among)
     groups = _groups(choices, lists, settings)
     fixed = settings.ensemble(groups.inputs.std(axis=0))
-    arrays: Arrays = {"ensemble": fixed}
+    arrays: Arrays = {"ensemble": fixed, "blend": weight}
     scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]] = {
         "ensemble": lambda inputs, warm: np.asarray(fixed[int(warm)] @ inputs),
-        "blend": lambda inputs, warm: np.asarray(weight @ inputs),
+        "blend": lambda inputs, warm: np.asarray(weight[int(warm)] @ inputs),
     }
     for name, fit in (("logistic", fit_logistic), ("mlp", fit_mlp)):
         if name not in settings.kinds or not (groups.label > 0).any():
@@ -143,7 +142,20 @@ def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
             continue
         arrays |= {f"{name}-{key}": array for key, array in found.items()}
         scores[name] = _of_network(Ranker(found))
-    return _Fitted(arrays, weight, scores)
+    return _Fitted(arrays, scores)
+
+
+def _blend(choices: Choices, prior: NDArray[np.float32], among: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Give the weights for users without and with a history, each learned from their own choices.  float32 [2, F]
+
+    Where there are few of either, those without keep the prior, and those with share what all choices say.
+    """
+    warm = np.array(choices.warm)[np.array(choices.lists)[among]]
+    cold, known = among[~warm], among[warm]
+    return np.stack([
+        blend.learn(choices, prior, cold) if len(cold) >= LEAST_APART else prior,
+        blend.learn(choices, prior, known if len(known) >= LEAST_APART else among),
+    ])  # fmt: skip
 
 
 def _of_network(ranker: Ranker) -> Callable[[NDArray[np.float32], bool], NDArray[np.float32]]:

@@ -100,7 +100,7 @@ def models_of(bundle: ModelBundle) -> Models:
     named = {one.name: one for one in inputs}
     schema = FeatureSchema(tuple(named[name] for name in FEATURES))
     rankers: dict[str, Explained] = {
-        "blend": Blend(schema, np.array([settings[f"blend.{name}"] for name in FEATURES], np.float32)),
+        "blend": Blend(schema, arrays["blend"]),
         "ensemble": Blend(schema, arrays["ensemble"]),
     }
     for name in ("logistic", "mlp"):
@@ -151,12 +151,17 @@ def untrained() -> ModelBundle:
         "postings_start": np.zeros(1, np.int64), "postings_ids": np.zeros(0, np.int32),
         "postings_values": np.zeros(0, np.float32),
         "ensemble": ensemble(Ensemble(), np.ones(len(FEATURES), np.float32)),
+        "blend": np.array(list(PRIORS.values()), np.float32),
     }  # fmt: skip
     for kind in signals.GROUPS:
         arrays |= {f"{kind}_groups": np.zeros(0, np.uint64), f"{kind}_lift": np.zeros((1, 1), np.float32)}
-    settings = serving_settings(Train()) | {f"blend.{name}": weight for name, weight in PRIORS.items()}
     manifest = Manifest(
-        version=UNTRAINED, family="main", created_ms=0, schema=fingerprint(FEATURES), catalog="", settings=settings
+        version=UNTRAINED,
+        family="main",
+        created_ms=0,
+        schema=fingerprint(FEATURES),
+        catalog="",
+        settings=serving_settings(Train()),
     )
     return ModelBundle(manifest, arrays)
 
