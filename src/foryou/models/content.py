@@ -121,13 +121,31 @@ class Content:
     def neighbours(self, batch: QueryBatch, n: int) -> tuple[Numbers, Values]:
         """Give items that share terms with the anchor.  [B, n], 0 = none"""
         catalog = batch.view.catalog
-        values, start = catalog.terms.take(batch.anchor)
-        term = np.empty((len(batch), TERMS), np.int32)
-        strength = np.empty(term.shape, np.float32)
-        kernels.profile(self.terms, self.idf, values, start, np.ones((len(batch), 1), np.float32), term, strength)
+        term, strength = self._described(catalog, batch.anchor)
         item, score = self._found(catalog, term, strength, self.of(catalog, batch.anchor), n)
         item[item == batch.anchor[:, None]] = 0
         return item, score
+
+    def alike(self, catalog: Catalog, items: Numbers, n: int) -> tuple[Numbers, Values]:
+        """Give trained items that share terms with each of `items` [m], in no order, and the products of their vectors.
+
+        int32 and float32 [m, n], 0 = none
+        """
+        term, strength = self._described(catalog, items)
+        found, score = np.zeros((len(items), n), np.int32), np.zeros((len(items), n), np.float32)
+        total = np.zeros_like(self._total)  # its own: the thread that follows the catalog calls this, too
+        kernels.best_of_postings(self._start, self._ids, self._values, term, strength, total, found, score)
+        kernels.dots(self.of(catalog, items), self.vectors, found, score)
+        score[found == 0] = 0
+        return found, score
+
+    def _described(self, catalog: Catalog, items: Numbers) -> tuple[Numbers, Values]:
+        """Give the heaviest terms of each item.  [m, TERMS], -1 = none"""
+        values, start = catalog.terms.take(items)
+        term = np.empty((len(items), TERMS), np.int32)
+        strength = np.empty(term.shape, np.float32)
+        kernels.profile(self.terms, self.idf, values, start, np.ones((len(items), 1), np.float32), term, strength)
+        return term, strength
 
     def _found(self, catalog: Catalog, term: Numbers, strength: Values, user: Values, n: int) -> tuple[Numbers, Values]:
         fresh = self.fresh(catalog)

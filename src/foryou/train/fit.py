@@ -15,7 +15,8 @@ from foryou.domain.event import CODE, Action
 from foryou.domain.exposure import Exposure
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import fingerprint
-from foryou.models import index
+from foryou.models import index, kin
+from foryou.models.content import Content
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
@@ -197,6 +198,7 @@ class Fit:
             arrays["stage_counts"], arrays["stage_lift"] = stages.fit(log)
         with report.stage("content"):
             arrays |= content.fit(catalog, popular.column, settings.content) | lifts.fit(log, catalog)
+            arrays |= kin.arrays_of(Content(arrays), popular.column, catalog)
         with report.stage("sequence"):
             arrays["sequence_into"], arrays["sequence_out"] = sequence.fit(log, Fading(), settings.sequence)
         with report.stage("als"):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foryou.config import Ensemble, Train
 from foryou.domain.bundle import Manifest, ModelBundle
+from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Refused
 from foryou.domain.ports import Feature
 from foryou.features.assemble import FeatureSchema, fingerprint
@@ -17,6 +18,8 @@ from foryou.models.content import Content
 from foryou.models.foldin import FoldIn, FoldInSettings
 from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
+from foryou.models.kin import Borrowed, Kin
+from foryou.models.kin import K as KIN
 from foryou.models.popularity import Column, Popularity, Trend, Welcome
 from foryou.models.recency import Recency
 from foryou.models.relative import Once, Relative
@@ -29,7 +32,7 @@ PRIORS = {  # input -> weight until something was learned of it, in log odds per
     "item_to_item": 1.0, "collaborative": 1.0, "sequence": 0.2, "popularity": 1.0, "welcome": 1.0, "trending": 1.0,
     "lately": 0.0, "stage": 0.0, "stage_lift": 0.0, "rating": 0.0, "price": 0.0,
     "content": 1.0, "category_match": 1.0, "brand_match": 0.5, "price_match": 0.3,
-    "search_match": 3.0, "page_match": 1.5, "arrival": 0.5, "fatigue": 0.3,
+    "search_match": 3.0, "page_match": 1.5, "arrival": 0.5, "acted_on": 0.0, "fatigue": 0.3,
     "age_lift": 0.5, "gender_lift": 0.5, "location_lift": 0.5, "device_lift": 0.5, "hour_lift": 0.5,
     "item_to_item_z": 0.0, "collaborative_z": 0.0, "sequence_z": 0.0, "popularity_z": 0.0, "stage_z": 0.0,
     **{one.name: 0.0 for one in query.INPUTS},
@@ -51,9 +54,15 @@ class Models:
     item_item: ItemItem
     popularity: Popularity
     content: Content
+    kin: Kin
     index: Index
     rankers: Mapping[str, Explained]
     default: str
+
+    def prepare(self, catalog: Catalog) -> None:
+        """Take in what is new in the catalog before it is used, so that no request waits for it."""
+        self.content.prepare(catalog)
+        self.kin.prepare(catalog)
 
     def ranker(self, name: str) -> Explained:
         """Give the ranker of this name, `auto` = the one that won. Raises Refused if the bundle has none such."""
@@ -85,15 +94,19 @@ def models_of(bundle: ModelBundle) -> Models:
     item_item = ItemItem(links, ItemItemSettings(_recency(settings, "item_to_item"), settings["item_to_item.dislike"]))
     popularity = Popularity(arrays["popularity"], arrays["popular"])
     content = Content(arrays)
+    kin = Kin(content, arrays)
     sequence = Sequence(arrays["sequence_into"], arrays["sequence_out"], Fading())
-    measured = tuple(Once(one) for one in (
+    measured = tuple(Once(Borrowed(one, kin)) for one in (
         item_item, fold_in, sequence, Column("popularity", popularity.column), Stage("stage", arrays["stage_counts"])
     ))  # fmt: skip
+    trained = tuple(Borrowed(one, kin) for one in (
+        Column("lately", arrays["lately"]), Column("rating", arrays["rating"]),
+        Stage("stage_lift", arrays["stage_lift"])
+    ))  # fmt: skip
     inputs: tuple[Feature, ...] = (
-        *measured, Welcome(), Trend(), Column("lately", arrays["lately"]), Column("rating", arrays["rating"]),
-        Stage("stage_lift", arrays["stage_lift"]), content, signals.Price(), signals.CategoryMatch(),
-        signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(), signals.PageMatch(), signals.Arrival(),
-        signals.Fatigue(),
+        *measured, *trained, Column("acted_on", np.sign(popularity.column)), Welcome(), Trend(), content,
+        signals.Price(), signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(),
+        signals.PageMatch(), signals.Arrival(), signals.Fatigue(),
         *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
         *(Relative(one) for one in measured), *query.INPUTS,
     )  # fmt: skip
@@ -107,7 +120,7 @@ def models_of(bundle: ModelBundle) -> Models:
         mine = {key.removeprefix(f"{name}-"): array for key, array in arrays.items() if key.startswith(f"{name}-")}
         if mine:
             rankers[name] = Learned(schema, mine)
-    return Models(fold_in, item_item, popularity, content, _index(bundle), rankers, manifest.ranker)
+    return Models(fold_in, item_item, popularity, content, kin, _index(bundle), rankers, manifest.ranker)
 
 
 def _recency(settings: Mapping[str, float], name: str) -> Recency:
@@ -149,7 +162,8 @@ def untrained() -> ModelBundle:
         "content_terms": np.zeros(0, np.uint32), "content_idf": np.zeros(0, np.float32),
         "content_projection": np.zeros((0, 1), np.float32), "content_vectors": np.zeros((1, 1), np.float32),
         "postings_start": np.zeros(1, np.int64), "postings_ids": np.zeros(0, np.int32),
-        "postings_values": np.zeros(0, np.float32),
+        "postings_values": np.zeros(0, np.float32), "kin_items": np.zeros(0, np.int32),
+        "kin": np.zeros((0, KIN), np.int32),
         "ensemble": ensemble(Ensemble(), np.ones(len(FEATURES), np.float32)),
         "blend": np.array(list(PRIORS.values()), np.float32),
     }  # fmt: skip

@@ -84,7 +84,7 @@ def _pipeline(
     words, represent = here.words, models.fold_in.represent
     explain = GoesWith(models.item_item.links, words) if here.by_page else Explain(learned, represent, words)
     return Pipeline(Stages(
-        prepare=lambda view: models.content.prepare(view.catalog),
+        prepare=lambda view: models.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=represent,
         sources=_sources(models, here, filters), filters=(Unavailable(), Seen(), Filter(filters)),
         ranker=Prior() if by_source else watched(learned),
