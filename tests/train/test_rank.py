@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from foryou.models.mlp import Ranker
+from foryou.train import rank
 from foryou.train.blend import Choices
 from foryou.train.rank import RankSettings, learned, unlearned
-from foryou.train.ranker import Settings
+from foryou.train.ranker import Settings, fit_mlp
 
 PRIORS = {"a": 1.0, "b": 1.0, "silent": 3.0}
 FIT = Settings(objective="listwise", epochs=15, hidden=(16, 8), batch_rows=512, rate=3e-3)
@@ -66,6 +67,22 @@ def test_a_signal_that_never_showed_keeps_its_weight_in_every_ranker() -> None:
         out = np.empty(2, np.float32)
         ranker.score(inputs, out)
         assert out[1] - out[0] == pytest.approx(PRIORS["silent"], abs=1e-4)
+
+
+def test_the_deep_one_holds_the_blend_half_and_half() -> None:
+    choices = world(crossed=False, lists=200)
+    found = learned(choices, settings(), quiet)
+    mlp = {key.removeprefix("mlp-"): array for key, array in found.arrays.items() if key.startswith("mlp-")}
+    alone = fit_mlp(rank._groups(choices, np.arange(200), settings()), settings().fit, None, settings().prior)
+    inputs = choices.inputs[0].copy()
+    both, only = np.empty(20, np.float32), np.empty(20, np.float32)
+    Ranker(mlp).score(inputs, both)
+    Ranker(alone).score(inputs, only)
+    blend = found.arrays["blend"][1, :2] @ inputs[:2]
+    rest = both - only / 2  # what the blend adds, but for a constant
+    slope, shift = np.polyfit(blend, rest, 1)
+    assert slope > 0
+    np.testing.assert_allclose(slope * blend + shift, rest, atol=1e-3)
 
 
 def test_only_the_kinds_that_are_asked_for_are_learned() -> None:

@@ -199,6 +199,25 @@ class Arrival(_OfItem):
         out[:] = np.where(created > 0, np.exp2(-days / np.float32(ARRIVAL_DAYS)), 0)
 
 
+class ActedOn(Arrival):
+    """Whether an item had its chance and took it: 1 = somebody acted on it, else 2^(-age / 14 days).
+
+    Who was published yesterday and was never acted on is as good as the others; who was on offer for months is not.
+    popularity float32 [N+1], 0 = nobody acted on it; items beyond it came after the training.
+    """
+
+    name = "acted_on"
+
+    def __init__(self, popularity: Values) -> None:
+        self._popularity = popularity
+
+    def fill(self, batch: QueryBatch, item: Numbers, out: Values) -> None:
+        """Fill out [B, C]."""
+        super().fill(batch, item, out)
+        known = self._popularity[np.where(item < len(self._popularity), item, 0)]
+        out[known > 0] = 1
+
+
 class Fatigue(_OfItem):
     """-log(1 + how often the item was shown in the last day without being taken up)."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from foryou.models.mlp import Ranker
 from foryou.train import blend
 from foryou.train.blend import Choices
 from foryou.train.metrics import ndcg_of_rank, paired_bootstrap
-from foryou.train.ranker import Groups, Settings, fit_logistic, fit_mlp
+from foryou.train.ranker import Groups, Settings, calibration, fit_logistic, fit_mlp
 
 Arrays = dict[str, NDArray[np.generic]]
+Scorer = dict[str, NDArray[np.float32]]  # of one ranker
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
 CROWDS = 2_000
@@ -140,9 +142,33 @@ def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
             found = fit(groups, settings.fit, None, settings.prior)
         except Unavailable:  # PyTorch is not installed: the others do without
             continue
+        if name == "mlp":
+            found = _joined(found, weight[1], groups)
         arrays |= {f"{name}-{key}": array for key, array in found.items()}
         scores[name] = _of_network(Ranker(found))
     return _Fitted(arrays, scores)
+
+
+def _joined(mlp: Scorer, weight: NDArray[np.float32], groups: Groups) -> Scorer:
+    """Give an MLP whose wide part holds the blend, too: the mean of both scores, each by its deviation within a list.
+
+    One was climbed for NDCG, the other fitted for likelihood: they err in different places, and together less. An
+    input that never varied keeps its weight.
+    """
+    logit, linear = np.empty(len(groups.inputs), np.float32), groups.inputs @ weight
+    Ranker(mlp).score(np.ascontiguousarray(groups.inputs.T), logit)
+    share = np.float32(_spread(logit, groups.start) / max(_spread(linear, groups.start), 1e-9))
+    varied = groups.inputs.std(axis=0) > 0
+    wide = np.where(varied, (mlp["wide"] + share * weight * mlp["scale"]) / 2, mlp["wide"]).astype(np.float32)
+    last = f"layer{sum(name.endswith('.weight') for name in mlp) - 1}"
+    halved = {name: np.asarray(mlp[name] / 2, np.float32) for name in ("bias", f"{last}.weight", f"{last}.bias")}
+    joined = np.asarray((logit + share * (linear - mlp["mean"] @ weight)) / 2, np.float32)
+    return mlp | halved | {"wide": wide, "calibration": calibration(groups, joined)}
+
+
+def _spread(score: NDArray[np.float32], start: NDArray[np.int64]) -> float:
+    """Give the mean deviation of scores within their lists."""
+    return float(np.mean([score[a:b].std() for a, b in pairwise(start.tolist())]))
 
 
 def _blend(choices: Choices, prior: NDArray[np.float32], among: NDArray[np.intp]) -> NDArray[np.float32]:

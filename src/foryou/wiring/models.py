@@ -104,9 +104,9 @@ def models_of(bundle: ModelBundle) -> Models:
         Stage("stage_lift", arrays["stage_lift"])
     ))  # fmt: skip
     inputs: tuple[Feature, ...] = (
-        *measured, *trained, Column("acted_on", np.sign(popularity.column)), Welcome(), Trend(), content,
+        *measured, *trained, Welcome(), Trend(), content,
         signals.Price(), signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(),
-        signals.PageMatch(), signals.Arrival(), signals.Fatigue(),
+        signals.PageMatch(), signals.Arrival(), signals.ActedOn(popularity.column), signals.Fatigue(),
         *(signals.Lift(kind, arrays[f"{kind}_groups"], arrays[f"{kind}_lift"]) for kind in signals.GROUPS),
         *(Relative(one) for one in measured), *query.INPUTS,
     )  # fmt: skip
