@@ -46,7 +46,7 @@ def test_what_was_shown_and_taken_up_teaches_the_ranker_and_places_are_debiased(
         if places:
             rows.append((user, int(items[places[0]]), 1.0))
             when.append(at + 1_000)
-    config = msgspec.structs.replace(Config(), train=Train(width=4, iterations=1, sequence_epochs=1))
+    config = msgspec.structs.replace(Config(), train=Train(width=4, iterations=1, sequence_epochs=1, taken_up=100))
     bundle, report = fitting(config, lambda stage, done, total: None).bundle(
         table(rows, 40, when), ITEMS, "v", 1, tmp_path, exposures
     )

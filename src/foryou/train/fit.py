@@ -24,7 +24,6 @@ from foryou.train import als, blend, content, exposed, item_item, lifts, rank, r
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
-LEAST_TAKEN_UP = 1_000  # answers of which something was taken up, for rankers to learn from what was shown
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
@@ -44,6 +43,7 @@ class FitSettings:
     serving: dict[str, float]  # settings of the models at serving time, into the manifest
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
+    taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
 
 
 Rehearse = Callable[
@@ -101,7 +101,7 @@ class Fit:
         with report.stage("choices"):
             past = exposed.answered(exposures, log, catalog, int(log.at_ms[cut])) if exposures else []
             taught = sum(bool(one.label.any()) for one in past)
-            if by_shown := taught >= LEAST_TAKEN_UP:
+            if by_shown := taught >= self.settings.taken_up:
                 choices, seen = self._shown_choices(draft, log, cut, catalog, past[-SHOWN_ANSWERS:]), cut
             else:
                 choices, seen = self._choices(draft, log, cut, catalog)

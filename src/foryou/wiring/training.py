@@ -159,6 +159,7 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
         rank=rank.RankSettings(
             PRIORS, DRAFT, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed
         ),
+        taken_up=train.taken_up,
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     return fit.Fit(settings, rehearse, on_progress)
