@@ -190,7 +190,7 @@ class Train(Group, frozen=True):
     rankers: Annotated[
         tuple[str, ...], Meta(description="rankers that are learned and compared beside ensemble and blend")
     ] = ("logistic", "mlp")
-    taken_up: Annotated[int, Meta(ge=1, description="answers taken up, for rankers to learn from what was shown")] = 1_000
+    taken_up: Annotated[int, Meta(ge=1, description="answers taken up, to learn rankers from what was shown")] = 1_000
     sequence_width: Annotated[int, Meta(ge=4, le=1_024, description="width of the vectors of what comes next")] = 64
     sequence_epochs: Annotated[int, Meta(ge=0, le=100, description="passes over the log to learn them; 0 = none")] = 12
     content_width: Annotated[int, Meta(ge=1, le=1_024, description="width of the content vectors")] = 64
