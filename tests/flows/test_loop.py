@@ -133,6 +133,8 @@ def test_evaluation_judges_the_served_pipeline_beside_tuned_baselines(trained: H
     assert judged.pipeline["plain"]["ndcg_at_10"] > judged.baselines["popularity"]["ndcg_at_10"]
     assert set(judged.baselines) == {"popularity", "item_knn", "ease", "ease_last_20", "als_fold_in"}
     assert judged.comparisons["live_vs_frozen"]["ratio"] > 0
+    met = judged.slices.get("new_users", {}).get("popularity", 0) > 0  # without a hit there is no ratio
+    assert ("new_users_vs_popularity" in judged.comparisons) == met
     assert training.idle_parts(trained.config, judged) == []
     assert 0 < judged.time_split["candidate_recall_at_1000"] <= 1
 

@@ -71,8 +71,9 @@ def judge(
     done.pipeline = {name: _figures(run.rank, user) for name, run in ours.items()}
     done.pipeline["served"] |= _lists(ours["served"].answers, catalog, log, cut)
     theirs = _baselines(log, cut, done, on_progress)
-    _compare(done, gains, theirs, user)
-    done.slices = _slices(log, cut, {"pipeline": gains["plain"], **theirs})
+    before = _done_before(log, cut)
+    _compare(done, gains, theirs, user, before < NEW_USER)
+    done.slices = _slices(log, cut, before, {"pipeline": gains["plain"], **theirs})
     done.new_users = newcomers(ours["served"].answers, log, cut, catalog)
     done.time_split = _time_split(log, cut, catalog, variants)
     done.sources = _contributions(ours["served"].answers)
@@ -110,28 +111,38 @@ def _compare(
     gains: dict[str, NDArray[np.float64]],
     theirs: dict[str, NDArray[np.float64]],
     user: NDArray[np.int32],
+    new: NDArray[np.bool_],
 ) -> None:
     best = max(theirs, key=lambda name: float(theirs[name].mean()))
     pairs = {
         f"plain_vs_{best}": (gains["plain"], theirs[best]),
         "live_vs_frozen": (gains["plain"], gains["frozen"]),
         "served_vs_plain": (gains["served"], gains["plain"]),
+        "new_users_vs_popularity": (gains["plain"][new], theirs["popularity"][new]),
     }
     done.comparisons = {
         name: {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
         for name, (a, b) in pairs.items()
-        for ratio in (metrics.paired_bootstrap(a, b, user),)
+        if b.any()
+        for ratio in (metrics.paired_bootstrap(a, b, user if len(a) == len(user) else user[new]),)
     }
     done.comparisons["best_baseline"] = best
 
 
-def _slices(log: Interactions, cut: int, gains: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+def _done_before(log: Interactions, cut: int) -> NDArray[np.int64]:
+    """Give how many events its user had before each event of the test.  int64 [n - cut]"""
     past = np.zeros(len(log.user_ids), np.int64)
     before = np.empty(len(log) - cut, np.int64)
     np.add.at(past, log.user[:cut], 1)
     for page in replay.pages(log, cut, len(log)):
         before[page.start - cut : page.end - cut] = past[page.user]
         past[page.user] += page.end - page.start
+    return before
+
+
+def _slices(
+    log: Interactions, cut: int, before: NDArray[np.int64], gains: dict[str, NDArray[np.float64]]
+) -> dict[str, Any]:
     known = np.bincount(log.item[:cut], minlength=log.items + 1) > 0
     groups = {
         "new_users": before < NEW_USER, "heavy_users": before >= HEAVY_USER, "new_items": ~known[log.item[cut:]],
