@@ -113,13 +113,17 @@ def test_two_items_are_named_with_what_was_done_to_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "value"), [(Action.DISLIKE, None), (Action.RATING, 1.0), (Action.DWELL, 2.0), (Action.HIDE, None)]
-)
-def test_what_was_not_liked_is_called_so(action: Action, value: float | None) -> None:
+    ("action", "value", "deed"),
+    [
+        (Action.DISLIKE, None, "did not like"), (Action.DWELL, 2.0, "did not like"),
+        (Action.HIDE, None, "did not like"), (Action.RATING, 1.0, "rated"),
+    ],
+)  # fmt: skip
+def test_what_was_not_liked_is_called_so(action: Action, value: float | None, deed: str) -> None:
     attracts = Train(dislike_links=0.8)  # a model in which a disliked item still says what one is interested in
     shop = Shop(model=worlds.bundle(train=attracts, collaborative=0.0, **NO_TREND))
     shop.feed(did("ann", "war-3", 5, action, value))
-    assert only(shop, "war") == Reason("history", "Because you did not like War 3", ("war-3",))
+    assert only(shop, "war") == Reason("history", f"Because you {deed} War 3", ("war-3",))
 
 
 def test_what_no_single_thing_explains_trends_or_is_popular() -> None:

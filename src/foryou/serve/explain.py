@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain import session
-from foryou.domain.event import ACTIONS
+from foryou.domain.event import ACTIONS, Action
 from foryou.domain.slate import QueryBatch, Reason, Slate, Verdict
 from foryou.domain.terms import named, searched
 from foryou.models.item_item import Links
@@ -110,8 +110,7 @@ class Explain:
     def _because(self, batch: QueryBatch, b: int, entries: Entries) -> Reason:
         catalog, numbers = batch.view.catalog, [int(batch.history[b, entry]) for entry in entries]
         deeds = [
-            ("disliked" if batch.taste[b, entry] < 0 else ACTIONS[batch.action[b, entry]], catalog.title_of(number))
-            for entry, number in zip(entries, numbers, strict=True)
+            (_deed(batch, b, entry), catalog.title_of(number)) for entry, number in zip(entries, numbers, strict=True)
         ]
         return self._words.history(batch.query[b].language, [catalog.id_of(number) for number in numbers], deeds)
 
@@ -141,6 +140,12 @@ class Explain:
 
     def _say(self, batch: QueryBatch, b: int, case: str, **places: str) -> Reason:
         return self._words.say(batch.query[b].language, case, **places)
+
+
+def _deed(batch: QueryBatch, b: int, entry: int) -> str:
+    """Give what the user did: a low rating is a rating, as it may speak for an item, too (ADR 0014)."""
+    action = ACTIONS[batch.action[b, entry]]
+    return "disliked" if batch.taste[b, entry] < 0 and action != Action.RATING else action
 
 
 def _parts(entries: Sequence[int]) -> list[Entries]:
