@@ -36,7 +36,7 @@ class Standing:
 class Kin:
     """The kin of new items: at most K items with actions, by content.
 
-    `new` int32 [m] sorted, items of the training that nobody acted on, and their `kin` int32 [m, K], 0 = none; items
+    kin_items int32 [m] sorted, those of the training that nobody acted on, and their kin int32 [m, K], 0 = none; items
     that came since are looked up once per process.
     """
 
