@@ -1,4 +1,4 @@
-"""What do all tests share? Real data, where it lies on this machine."""
+"""What do all tests share? Real data, where it lies on this machine, and real servers."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tries  # noqa: F401 — registers the profiles of Hypothesis before any test is read
+from servers import absent, pytest_configure, pytest_configure_node, pytest_unconfigure, services  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,12 +36,7 @@ def real_data() -> Callable[[str], Path]:
     places.append(ROOT.parent / "shared" / "data")
 
     def folder(name: str) -> Path:
-        for place in places:
-            if (place / name).is_dir():
-                return place / name
-        reason = f"no {name} in {' or '.join(map(str, places))}"
-        if os.environ.get("FORYOU_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        found = [place / name for place in places if (place / name).is_dir()]
+        return found[0] if found else absent(f"no {name} in {' or '.join(map(str, places))}")
 
     return folder

@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from foryou import config
-from foryou.bench.server import Server, free_port
+from foryou.bench.server import Server
 from foryou.domain.clock import Clock
 from foryou.domain.log import Stream
 from foryou.domain.ports import FeatureStore
 from foryou.ingest.codec import event_of
 from foryou.ingest.importers import run
 from foryou.ingest.worker import Worker
+from foryou.services import ports
 from foryou.simulate.world import World
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -77,7 +78,7 @@ class Running:
     """A served home whose processes can be killed one by one."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.port = home, free_port()
+        self.home, self.port = home, ports.free()[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._trainer: subprocess.Popen | None = None
         self.start()

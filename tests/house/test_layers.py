@@ -1,7 +1,7 @@
 """Does every import go down the drawing of docs/architecture.md, and does each outside library stay where it belongs?
 
-cli > bench > wiring > api > train, ingest, serve > features, models, stores, observe, simulate, config > domain
-    > kernels;  parts of one row do not know each other.
+cli > bench > wiring > api > train, ingest, serve > features, models, stores, observe, simulate, services, config >
+    domain > kernels;  parts of one row do not know each other.
 """
 
 import ast
@@ -14,7 +14,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "foryou"
 ROWS = (
-    {"kernels"}, {"domain"}, {"features", "models", "stores", "observe", "simulate", "config"},
+    {"kernels"}, {"domain"}, {"features", "models", "stores", "observe", "simulate", "services", "config"},
     {"train", "ingest", "serve"}, {"api"}, {"wiring"}, {"bench"}, {"cli"},
 )  # fmt: skip
 HEIGHT = {part: height for height, row in enumerate(ROWS) for part in row}
@@ -24,6 +24,7 @@ ONLY_IN = {
     "faiss": ("models",),
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
     "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "lightgbm": ("bench",),
+    "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}

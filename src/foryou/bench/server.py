@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,7 @@ import msgspec
 
 from foryou.bench.load import wait_ready
 from foryou.config import Config
+from foryou.services import ports
 from foryou.wiring import serving
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -71,7 +71,7 @@ class Server:
 @contextmanager
 def running(config: Config, workers: int = 2, seconds: float = 180) -> Iterator[Server]:
     """Start a server on a free port, wait until it is ready, and stop it at the end."""
-    port = free_port()
+    port = ports.free()[0]
     config = msgspec.structs.replace(config, serve=msgspec.structs.replace(config.serve, port=port, workers=workers))
     command, environment = serving.launch(config)
     process = subprocess.Popen(command, env=environment)
@@ -84,13 +84,6 @@ def running(config: Config, workers: int = 2, seconds: float = 180) -> Iterator[
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def free_port() -> int:
-    """Give a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def machine() -> dict[str, object]:

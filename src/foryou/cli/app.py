@@ -35,8 +35,10 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="List bundles, put one in force, roll back.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and accuracy on this machine.")
+services = typer.Typer(no_args_is_help=True, help="Start, look at and stop real servers for development and tests.")
 app.add_typer(models, name="models", rich_help_panel="Learn")
 app.add_typer(bench, name="bench", rich_help_panel="Measure")
+app.add_typer(services, name="services", rich_help_panel="Run")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="folder of logs, records and bundles", show_default=str(config.HOME))
