@@ -1,49 +1,82 @@
 """Which backends keep which port? A backend joins with one line; every contract then runs over it.
 
-A factory gets a folder that only this test has (a remote backend makes its namespace of the name) and opens one
-client; called again it opens another client of the same store, as a second process would.
+A factory gets what a test has for itself, an `At`: a folder, a clock, and for a backend that is named like one of
+`foryou.services` also the URL of that server, where it makes a namespace of the folder's name. It opens one client;
+called again it opens another client of the same store, as a second process would.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.store import from_url
 
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.services.s3 import BUCKET, REGION
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
+from foryou.stores.objects import Bucket
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _machine = count()  # each client with a cache of its own is another machine
 
-LOGS: dict[str, Callable[[Path, TimeSource], EventLog]] = {
-    "sqlite": lambda place, clock: SqliteLog(place / "log", clock),
+
+@dataclass(frozen=True)
+class At:
+    """Where a test has its stores. Picklable."""
+
+    place: Path
+    clock: TimeSource
+    url: str = ""
+
+    @property
+    def namespace(self) -> str:
+        """Give a name that no other test of any run on this server has."""
+        return blake2b(str(self.place).encode(), digest_size=8).hexdigest()
+
+
+LOGS: dict[str, Callable[[At], EventLog]] = {
+    "sqlite": lambda at: SqliteLog(at.place / "log", at.clock),
 }
 TELLS_REPEATS = ["sqlite"]  # logs that know every id that they hold
 
-FEATURES: dict[str, Callable[[Path, TimeSource], FeatureStore]] = {
-    "sqlite": lambda place, clock: SqliteFeatures(place / "features.db", clock),
+FEATURES: dict[str, Callable[[At], FeatureStore]] = {
+    "sqlite": lambda at: SqliteFeatures(at.place / "features.db", at.clock),
 }
-ITEMS: dict[str, Callable[[Path, TimeSource], ItemStore]] = {
-    "sqlite": lambda place, clock: SqliteItems(place / "items.db", clock),
+ITEMS: dict[str, Callable[[At], ItemStore]] = {
+    "sqlite": lambda at: SqliteItems(at.place / "items.db", at.clock),
 }
-MODELS: dict[str, Callable[[Path, TimeSource], ModelStore]] = {
-    "folder": lambda place, _: ObjectModels(model_url(place)),
-    "copied": lambda place, _: ObjectModels(model_url(place), place / f"cache-{next(_machine)}"),
+MODELS: dict[str, Callable[[At], ModelStore]] = {
+    "folder": lambda at: ObjectModels(model_url(at)),
+    "copied": lambda at: ObjectModels(model_url(at), at.place / f"cache-{next(_machine)}"),
+    "s3": lambda at: ObjectModels(model_url(at), at.place / f"cache-{next(_machine)}", bucket(at)),
 }
-PORTS: dict[str, dict[str, Callable[[Path, TimeSource], Any]]] = {
+PORTS: dict[str, dict[str, Callable[[At], Any]]] = {
     "log": LOGS, "features": FEATURES, "items": ITEMS, "models": MODELS,
 }  # fmt: skip
 
 
-def model_url(place: Path) -> str:
-    """Give where the objects of a model store lie, so that a test can damage them."""
-    return (place / "models").as_uri()
+def model_url(at: At) -> str:
+    return f"s3://{BUCKET}/{at.namespace}" if at.url else (at.place / "models").as_uri()
+
+
+def bucket(at: At) -> Bucket:
+    return Bucket(at.url, REGION)
+
+
+def objects(at: At) -> "ObjectStore":
+    """Open what lies under a model store, so that a test can look at it and damage it."""
+    if not at.url:
+        return from_url(model_url(at))
+    return from_url(model_url(at), endpoint=at.url, region=REGION, client_options={"allow_http": True})
 
 
 @dataclass(frozen=True)
@@ -52,17 +85,20 @@ class Backend:
 
     port: str
     name: str
-    place: Path
-    clock: TimeSource
+    at: At
 
     def open(self) -> Any:
         """Open one more client; the caller closes it."""
-        return PORTS[self.port][self.name](self.place, self.clock)
+        return PORTS[self.port][self.name](self.at)
+
+    def unplugged(self) -> "Backend":
+        """Give the same backend where its server should be, but is not."""
+        return replace(self, at=replace(self.at, url="http://127.0.0.1:9"))
 
 
-def rewrite(place: Path, name: str, edit: Callable[[bytes], bytes]) -> str:
+def rewrite(backend: Backend, name: str, edit: Callable[[bytes], bytes]) -> str:
     """Change the bytes of the one stored object whose name ends like this; gives its whole name."""
-    store = from_url(model_url(place))
+    store = objects(backend.at)
     names = [meta["path"] for some in obstore.list(store) for meta in some if meta["path"].endswith(name)]
     assert len(names) == 1
     obstore.put(store, names[0], edit(obstore.get(store, names[0]).bytes().to_bytes()))

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backends import FEATURES, ITEMS, LOGS, MODELS, Backend
+from backends import FEATURES, ITEMS, LOGS, MODELS, At, Backend
 from racers import Course
 
 from foryou.domain.clock import ManualClock
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore
+from foryou.services.registry import SERVICES
 
 
 @pytest.fixture
@@ -18,24 +19,30 @@ def clock() -> ManualClock:
     return ManualClock(1_700_000_000_000)
 
 
+@pytest.fixture
+def at(tmp_path: Path, clock: ManualClock, services: Callable[[str], str]) -> Callable[[str], At]:
+    """Give where this test has the stores of a backend; one that is named like a service has its server's URL."""
+    return lambda name: At(tmp_path, clock, services(name) if name in SERVICES else "")
+
+
 @pytest.fixture(params=LOGS)
-def log_backend(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Backend:
-    return Backend("log", request.param, tmp_path, clock)
+def log_backend(request: pytest.FixtureRequest, at: Callable[[str], At]) -> Backend:
+    return Backend("log", request.param, at(request.param))
 
 
 @pytest.fixture(params=FEATURES)
-def features_backend(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Backend:
-    return Backend("features", request.param, tmp_path, clock)
+def features_backend(request: pytest.FixtureRequest, at: Callable[[str], At]) -> Backend:
+    return Backend("features", request.param, at(request.param))
 
 
 @pytest.fixture(params=ITEMS)
-def items_backend(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Backend:
-    return Backend("items", request.param, tmp_path, clock)
+def items_backend(request: pytest.FixtureRequest, at: Callable[[str], At]) -> Backend:
+    return Backend("items", request.param, at(request.param))
 
 
 @pytest.fixture(params=MODELS)
-def models_backend(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Backend:
-    return Backend("models", request.param, tmp_path, clock)
+def models_backend(request: pytest.FixtureRequest, at: Callable[[str], At]) -> Backend:
+    return Backend("models", request.param, at(request.param))
 
 
 @pytest.fixture

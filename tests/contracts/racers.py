@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from backends import Backend
+from backends import At, Backend
 
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Conflict
@@ -92,9 +92,9 @@ def take_lease(backend: Backend, racer: int) -> int:
             return 0
 
 
-def append_until_killed(name: str, place: str) -> None:
+def append_until_killed(name: str, place: str, url: str) -> None:
     """Append pairs of records for ever; each id is printed once `append` has returned."""
-    log = Backend("log", name, Path(place), Clock()).open()
+    log = Backend("log", name, At(Path(place), Clock(), url)).open()
     for number in count():
         log.append(Stream.EVENTS, [Record(f"user-{number % 7}", f"id-{number}-{half}", b"x" * 100) for half in (0, 1)])
         print(number, flush=True)  # noqa: T201

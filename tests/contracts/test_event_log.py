@@ -173,7 +173,7 @@ def test_processes_that_append_at_once_lose_nothing_and_keep_the_order_of_each_k
 def test_after_kill_minus_nine_every_acknowledged_record_is_there(
     log_backend: Backend, another: Callable[[Backend], Any]
 ) -> None:
-    command = [sys.executable, racers.__file__, log_backend.name, str(log_backend.place)]
+    command = [sys.executable, racers.__file__, log_backend.name, str(log_backend.at.place), log_backend.at.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(racers.__file__).parent, text=True) as process:
         acknowledged = [int(process.stdout.readline()) for _ in range(50)]
         process.kill()

@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 import obstore
 import pytest
-from backends import Backend, model_url, rewrite
-from obstore.store import from_url
+from backends import Backend, objects, rewrite
 
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
 from foryou.domain.catalog import ARRAYS, Catalog, build
@@ -144,12 +143,12 @@ def test_what_was_left_half_written_is_swept_once_it_is_old(models: ModelStore, 
     assert models.release() == Release(1, {"main": (("v1", 1.0),)})
 
 
-def test_a_bundle_that_nobody_understands_is_not_swept(models: ModelStore, tmp_path: Path) -> None:
+def test_a_bundle_that_nobody_understands_is_not_swept(models: ModelStore, models_backend: Backend) -> None:
     models.publish(bundle("v1"))
     original = []
-    rewrite(tmp_path, "bundles/v1/manifest.json", lambda body: original.append(body) or b"{")
+    rewrite(models_backend, "bundles/v1/manifest.json", lambda body: original.append(body) or b"{")
     assert models.sweep(0) == 0
-    rewrite(tmp_path, "bundles/v1/manifest.json", lambda _: original[0])
+    rewrite(models_backend, "bundles/v1/manifest.json", lambda _: original[0])
     assert models.load("v1").arrays["factors"].tolist() == list(range(100))
 
 
@@ -164,35 +163,35 @@ def test_a_bundle_that_nobody_understands_is_not_swept(models: ModelStore, tmp_p
     ids=["one byte short", "empty", "one bit turned", "one byte more"],
 )
 def test_a_damaged_array_is_refused_with_both_checksums(
-    models: ModelStore, models_backend: Backend, tmp_path: Path, edit: Callable[[bytes], bytes]
+    models: ModelStore, models_backend: Backend, edit: Callable[[bytes], bytes]
 ) -> None:
     models.publish(bundle("v1"))
     expected = next(iter(models.load("v1").manifest.checksums.values()))
-    rewrite(tmp_path, "factors.npy", edit)
+    rewrite(models_backend, "factors.npy", edit)
     with pytest.raises(
         Refused, match=rf"factors\.npy is damaged: its checksum is [0-9a-f]+, the manifest says {expected};"
     ):
         models_backend.open().load("v1")
 
 
-def test_a_missing_array_is_refused(models: ModelStore, models_backend: Backend, tmp_path: Path) -> None:
+def test_a_missing_array_is_refused(models: ModelStore, models_backend: Backend) -> None:
     models.publish(bundle("v1"))
-    obstore.delete(from_url(model_url(tmp_path)), rewrite(tmp_path, "factors.npy", lambda body: body))
+    obstore.delete(objects(models_backend.at), rewrite(models_backend, "factors.npy", lambda body: body))
     with pytest.raises(Refused, match=r"has no bundles/v1/\w+/factors\.npy, though the manifest names it"):
         models_backend.open().load("v1")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"format": 1, "checksums": {}}'], ids=["empty", "cut", "incomplete"])
-def test_a_damaged_manifest_is_refused(models: ModelStore, tmp_path: Path, body: bytes) -> None:
+def test_a_damaged_manifest_is_refused(models: ModelStore, body: bytes, models_backend: Backend) -> None:
     models.publish(bundle("v1"))
-    rewrite(tmp_path, "bundles/v1/manifest.json", lambda _: body)
+    rewrite(models_backend, "bundles/v1/manifest.json", lambda _: body)
     with pytest.raises(Refused, match=r"bundles/v1/manifest\.json is damaged: .*; publish it anew"):
         models.load("v1")
 
 
-def test_a_bundle_of_another_format_is_refused(models: ModelStore, tmp_path: Path) -> None:
+def test_a_bundle_of_another_format_is_refused(models: ModelStore, models_backend: Backend) -> None:
     models.publish(bundle("v1"))
-    rewrite(tmp_path, "bundles/v1/manifest.json", lambda _: b'{"format": 2, "checksums": {}, "new": "shape"}')
+    rewrite(models_backend, "bundles/v1/manifest.json", lambda _: b'{"format": 2, "checksums": {}, "new": "shape"}')
     with pytest.raises(Refused, match="bundles/v1 has format 2, this program reads 1; train it anew"):
         models.load("v1")
 
@@ -232,9 +231,9 @@ def test_a_catalog_is_loaded_as_it_was_published_and_mapped(models: ModelStore, 
     assert loaded.extended([ItemChange(item_id="c", op="put")], {0: 6}).number("c") == 3
 
 
-def test_all_arrays_of_a_catalog_are_stored(models: ModelStore, tmp_path: Path) -> None:
+def test_all_arrays_of_a_catalog_are_stored(models: ModelStore, models_backend: Backend) -> None:
     models.publish_catalog(small_catalog())
-    stored = [meta["path"] for some in obstore.list(from_url(model_url(tmp_path)), "catalogs") for meta in some]
+    stored = [meta["path"] for some in obstore.list(objects(models_backend.at), "catalogs") for meta in some]
     assert sorted(name.split("/")[-1] for name in stored) == sorted(
         [*(f"{name}.npy" for name in ARRAYS), "manifest.json"]
     )
@@ -253,14 +252,15 @@ def test_a_catalog_with_changes_on_top_is_not_published(models: ModelStore) -> N
         models.publish_catalog(newer)
 
 
-def test_a_damaged_catalog_is_refused(models: ModelStore, models_backend: Backend, tmp_path: Path) -> None:
+def test_a_damaged_catalog_is_refused(models: ModelStore, models_backend: Backend) -> None:
     models.publish_catalog(small_catalog())
-    rewrite(tmp_path, "ids.npy", lambda body: body[:-1])
+    rewrite(models_backend, "ids.npy", lambda body: body[:-1])
     with pytest.raises(Refused, match=r"ids\.npy is damaged"):
         models_backend.open().load_catalog("c1")
 
 
 def test_a_store_that_cannot_be_reached_says_so(models_backend: Backend, tmp_path: Path) -> None:
     (tmp_path / "models").write_bytes(b"a file where the folder should be")
-    with pytest.raises(Unavailable, match=r"models: .*; check that it is there and may be written, then try again"):
-        models_backend.open().versions()
+    where = models_backend.unplugged() if models_backend.at.url else models_backend
+    with pytest.raises(Unavailable, match=r"://.*: .*; check that it is there and may be written, then try again"):
+        where.open().versions()

@@ -1,7 +1,6 @@
 """What does every model store promise about releases: who may promote, and what is in force?"""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import racers
@@ -28,6 +27,13 @@ def test_a_release_replaces_the_one_before_and_a_roll_back_is_one_more(models: M
     assert models.releases() == [first, second, back]
 
 
+def test_a_machine_knows_the_release_that_it_saw_last(models: ModelStore) -> None:
+    assert models.last_release() is None
+    for expected in (0, 1):
+        models.replace_release(Release(expected + 1, {}), expected)
+        assert models.release() == models.last_release() == Release(expected + 1, {})
+
+
 @pytest.mark.parametrize("expected", [0, 1, 3])
 def test_a_promotion_from_another_release_is_a_conflict(models: ModelStore, expected: int) -> None:
     models.replace_release(Release(1, {}), 0)
@@ -47,9 +53,9 @@ def test_a_release_must_follow_the_one_that_it_replaces(models: ModelStore) -> N
     assert models.release() is None
 
 
-def test_a_damaged_release_is_refused_and_can_be_replaced(models: ModelStore, tmp_path: Path) -> None:
+def test_a_damaged_release_is_refused_and_can_be_replaced(models: ModelStore, models_backend: Backend) -> None:
     models.replace_release(Release(1, {}), 0)
-    rewrite(tmp_path, "releases/00000001.json", lambda body: body[:-1])
+    rewrite(models_backend, "releases/00000001.json", lambda body: body[:-1])
     with pytest.raises(Refused, match=r"releases/00000001\.json is damaged: .*; promote again, which replaces it"):
         models.release()
     models.replace_release(Release(2, {}), 1)

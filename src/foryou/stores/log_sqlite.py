@@ -66,7 +66,7 @@ class SqliteLog:
     def changed(self, stream: Stream) -> int:
         """Give a ticket that differs from the one before if anybody has appended in between; cheap enough to poll.
 
-        It means something to this object only. Beyond the port: a log with a blocking read does not need it.
+        It means something to this object only.
         """
         return self._files[stream].changed()
 

@@ -11,6 +11,7 @@ again, never write into each other's files; the manifest names the files that co
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,10 @@ from numpy.typing import NDArray
 
 from foryou.domain.bundle import FORMAT, Manifest, ModelBundle
 from foryou.domain.catalog import ARENAS, COLUMNS, RAGGED, Arena, Catalog
-from foryou.domain.errors import Conflict, Invalid, NotFound, Refused
+from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from foryou.domain.ragged import Ragged
 from foryou.domain.release import Release
-from foryou.stores.objects import STAGED, Objects, Sink
+from foryou.stores.objects import STAGED, Bucket, Objects, Sink
 
 SWEEP_S = 3_600  # what is younger may still be in the making
 MANIFEST = "manifest.json"
@@ -57,10 +58,13 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class ObjectModels:
-    """A ModelStore under a URL; `cache` is a local folder, needed unless the URL is a local one (see Objects)."""
+    """A ModelStore under a URL; `cache` is a local folder, needed unless the URL is a local one (see Objects).
 
-    def __init__(self, url: str, cache: Path | None = None) -> None:
-        self._objects = Objects(url, cache)
+    What was loaded once through a cache can be loaded again while the store is away.
+    """
+
+    def __init__(self, url: str, cache: Path | None = None, bucket: Bucket = Bucket()) -> None:  # noqa: B008 - frozen
+        self._objects = Objects(url, cache, bucket)
 
     def publish(self, bundle: ModelBundle) -> str:
         """Store the bundle, manifest last; gives its version. Conflict if the version exists."""
@@ -112,6 +116,14 @@ class ObjectModels:
         generation = self._newest()
         return self._release(generation) if generation else None
 
+    def last_release(self) -> Release | None:
+        """Give the release that this machine saw last, without asking the store; None = it never saw one."""
+        for name in reversed(self._objects.kept_under("releases")):
+            if _RELEASE.fullmatch(name) and (body := self._objects.kept(name)):
+                with suppress(msgspec.DecodeError):  # what is damaged was cut while it was copied
+                    return msgspec.json.decode(body, type=Release)
+        return None
+
     def releases(self) -> list[Release]:
         """Give all releases, oldest first."""
         return [self._release(generation) for generation in sorted(self._generations())]
@@ -161,14 +173,23 @@ class ObjectModels:
             raise Conflict(f"{place} exists already and is never overwritten; choose another version")
 
     def _manifest(self, place: str, kind: type[M]) -> M:
-        body = self._objects.get(f"{place}/{MANIFEST}", place)
+        name = f"{place}/{MANIFEST}"
+        try:
+            body = self._objects.get(name, place)
+        except Unavailable:
+            kept = self._objects.kept(name)  # it never changes, so the copy is as good
+            if kept is None:
+                raise
+            body = kept
         try:
             stored = msgspec.json.decode(body, type=_AnyManifest)
             if stored.format != FORMAT:
                 raise Refused(f"{place} has format {stored.format}, this program reads {FORMAT}; train it anew")
-            return msgspec.json.decode(body, type=kind)
+            manifest = msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as error:
-            raise Refused(f"{place}/{MANIFEST} is damaged: {error}; publish it anew") from error
+            raise Refused(f"{name} is damaged: {error}; publish it anew") from error
+        self._objects.keep(name, body)
+        return manifest
 
     def _fetched(self, place: str, checksums: Mapping[str, str]) -> list[Path]:
         return self._objects.fetched({f"{place}/{name}": checksum for name, checksum in checksums.items()})
@@ -198,9 +219,11 @@ class ObjectModels:
         name = _release_name(generation)
         body = self._objects.get(name, f"release {generation}")
         try:
-            return msgspec.json.decode(body, type=Release)
+            release = msgspec.json.decode(body, type=Release)
         except msgspec.DecodeError as error:
             raise Refused(f"{name} is damaged: {error}; promote again, which replaces it") from error
+        self._objects.keep(name, body)
+        return release
 
 
 def _named(where: str, name: str) -> str:

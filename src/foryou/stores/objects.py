@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
@@ -17,10 +19,18 @@ from foryou.domain.errors import Invalid, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:  # obstore has it for checkers only
     from obstore import ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
 DIGEST_BYTES = 32
 VERIFIED = "verified.json"
 STAGED = "staged"
+
+# A store that is away must be known to be within seconds, for those who go on with what they have; but a file may take
+# minutes as long as bytes arrive.
+CONNECT_S = 2
+SILENT_S = 5
+WHOLE_S = 3_600
+TRIES_S = 5
 
 _Mark = tuple[int, int, int, str]  # size, mtime_ns, inode, checksum
 
@@ -33,6 +43,14 @@ class Sink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What an S3 URL does not say; empty = as the variables AWS_* say. Keys come from those alone."""
+
+    endpoint: str = ""
+    region: str = ""
+
+
 class Objects:
     """Objects under a URL: `file:///home/models`, `s3://bucket/prefix`, whatever obstore knows.
 
@@ -41,11 +59,10 @@ class Objects:
     file systems. Files of one name never change, so a copy is never out of date.
     """
 
-    def __init__(self, url: str, cache: Path | None = None) -> None:
+    def __init__(self, url: str, cache: Path | None = None, bucket: Bucket = Bucket()) -> None:
         self._url = url
         with self._reachable():
-            local = url.startswith("file:")
-            self._store = from_url(url, mkdir=True, automatic_cleanup=True) if local else from_url(url)
+            self._store = _opened(url, bucket)
         folder = cache or (self._store.prefix if isinstance(self._store, LocalStore) else None)
         if folder is None:
             raise Invalid("cache", f"{url} is not on this machine, but arrays must be mapped", "name a local folder")
@@ -102,6 +119,26 @@ class Objects:
                 return obstore.get(self._store, name).bytes().to_bytes()
             except FileNotFoundError as error:
                 raise NotFound(f"there is no {what} in {self._url}; `foryou models list` shows what is") from error
+
+    def keep(self, name: str, body: bytes) -> None:
+        """Keep a copy of a small object, so that `kept` gives it when the store is away; nothing to do in place."""
+        path = self._folder / name
+        if self._in_place or self.kept(name) == body:
+            return
+        with suppress(OSError):  # a disk that is full is no reason to stop now
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, body)
+
+    def kept(self, name: str) -> bytes | None:
+        """Give the copy that this machine has of a small object; None = it has none."""
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError:
+            return None
+
+    def kept_under(self, prefix: str) -> list[str]:
+        """Give the names of the copies that this machine has below a prefix."""
+        return [str(path.relative_to(self._folder)) for path in sorted((self._folder / prefix).glob("*"))]
 
     def under(self, prefix: str) -> "list[ObjectMeta]":
         """Give name, size and time of all objects below a prefix."""
@@ -172,13 +209,8 @@ class Objects:
 
     def _remember(self, checked: dict[str, _Mark]) -> None:
         kept = {name: mark for name, mark in checked.items() if (self._folder / name).exists()}
-        staged = self._folder / f"{VERIFIED}.{uuid4().hex}"
         with suppress(OSError):  # where it cannot be written, files are checked at every start
-            try:
-                staged.write_bytes(msgspec.json.encode(kept))
-                staged.replace(self._folder / VERIFIED)
-            finally:
-                staged.unlink(missing_ok=True)
+            _replace(self._folder / VERIFIED, msgspec.json.encode(kept))
 
     def _sync_folders(self, path: Path) -> None:
         for folder in path.parents:
@@ -199,6 +231,36 @@ class Objects:
             raise Unavailable(
                 f"{self._url}: {said}; check that it is there and may be written, then try again"
             ) from error
+
+
+def _opened(url: str, bucket: Bucket) -> "ObjectStore":
+    if url.startswith("file:"):
+        return from_url(url, mkdir=True, automatic_cleanup=True)
+    if not url.startswith(("s3:", "s3a:")):
+        return from_url(url)
+    said: S3Config = {}
+    if bucket.endpoint:
+        said["endpoint"] = bucket.endpoint
+    if bucket.region:
+        said["region"] = bucket.region
+    client: ClientConfig = {
+        "connect_timeout": timedelta(seconds=CONNECT_S), "read_timeout": timedelta(seconds=SILENT_S),
+        "timeout": timedelta(seconds=WHOLE_S),
+    }  # fmt: skip
+    if bucket.endpoint.startswith("http:"):
+        client["allow_http"] = True
+    retry: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=TRIES_S)}
+    return from_url(url, config=said, client_options=client, retry_config=retry)
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Give the file this content, whole or not at all."""
+    staged = path.with_name(f"{path.name}.{uuid4().hex}")
+    try:
+        staged.write_bytes(body)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 class _Hashing:
