@@ -20,7 +20,9 @@ from foryou.domain.clock import ManualClock
 from foryou.domain.event import Action, Event
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.lists import NO_LISTS, ItemList, ListChange, shelf
+from foryou.domain.ports import ModelStore
 from foryou.domain.records import Change
+from foryou.domain.release import Release
 from foryou.domain.slate import Answer, Query, Trace, View
 from foryou.features import trending
 from foryou.features.assemble import fingerprint
@@ -152,13 +154,18 @@ class Shop:
         return self.run(query(user, k, **more))[0][0]
 
 
-def home_in(folder: Path, **groups: object) -> Home:
+def release(version: str, generation: int) -> Release:
+    """Give the release that lets one version serve all."""
+    return Release(generation, {"main": ((version, 1.0),)}, NOW_MS)
+
+
+def home_in(folder: Path, models: ModelStore | None = None, **groups: object) -> Home:
     """Give a home on real stores, on a clock that a test sets; `groups` are those of its configuration."""
     clock = ManualClock(NOW_MS)
     return Home(
         msgspec.structs.replace(Config(), home=str(folder), **groups), clock,
         log=SqliteLog(folder / "log", clock), features=SqliteFeatures(folder / "features.db", clock),
-        items=SqliteItems(folder / "items.db", clock), models=ObjectModels((folder / "models").as_uri()),
+        items=SqliteItems(folder / "items.db", clock), models=models or ObjectModels((folder / "models").as_uri()),
     )  # fmt: skip
 
 

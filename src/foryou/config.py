@@ -33,9 +33,7 @@ class Serve(Group, frozen=True):
     port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port")] = 8000
     workers: Annotated[int, Meta(ge=1, le=256, description="API processes")] = 2
     deadline_ms: Annotated[int, Meta(ge=1, le=60_000, description="ms after which optional stages are skipped")] = 100
-    refresh_ms: Annotated[
-        int, Meta(ge=10, le=60_000, description="ms between looks at new items, trends, releases")
-    ] = 250
+    refresh_ms: Annotated[int, Meta(ge=10, le=60_000, description="ms between looks at new items and trends")] = 250
     exposure_queue: Annotated[
         int, Meta(ge=1, description="answers that may wait to be logged; more are dropped and counted")
     ] = 10_000
@@ -52,6 +50,18 @@ class Serve(Group, frozen=True):
         Literal["viewed", "watched", "read", "heard"], Meta(description="what reasons call a view: films are watched")
     ] = "viewed"
     clock_offset_ms: Annotated[int, Meta(description="ms added to the wall clock; `serve --clock log` sets it")] = 0
+
+
+class Stores(Group, frozen=True):
+    """Where what is kept lies; empty = in the home. Keys come from the usual variables (`AWS_ACCESS_KEY_ID`, …)."""
+
+    models: Annotated[str, Meta(description="bundles, catalogs and releases: s3://bucket/prefix or file:///folder")] = (
+        ""
+    )
+    endpoint: Annotated[str, Meta(description="address of an S3 that is not Amazon's; empty = AWS_ENDPOINT_URL")] = ""
+    region: Annotated[str, Meta(description="region of the bucket; empty = AWS_REGION")] = ""
+    cache: Annotated[str, Meta(description="folder on a local disk for copies of bundles; empty = in the home")] = ""
+    look_ms: Annotated[int, Meta(ge=10, le=60_000, description="ms between looks for another release")] = 1_000
 
 
 class Fold(Group, frozen=True):
@@ -205,6 +215,7 @@ class Config(Group, frozen=True):
     home: Annotated[str, Meta(description="folder that holds logs, records, catalog, bundles")] = str(HOME)
     data: Annotated[str, Meta(description="folder of a data set for `demo` and `bench`; empty = look around")] = ""
     serve: Serve = Serve()
+    stores: Stores = Stores()
     fold: Fold = Fold()
     trend: Trend = Trend()
     train: Train = Train()

@@ -36,6 +36,7 @@ WEIGHTS = {"item_to_item": 1.0, "collaborative": 0.0, "popularity": 0.01, "categ
 SETTINGS: dict[str, Any] = {
     # No stage is skipped because this machine is busy, and nothing is taken up before a test says so.
     "serve": {"deadline_ms": 60_000, "refresh_ms": 60_000},
+    "stores": {"look_ms": 60_000},
     "fold": {"lease_ms": 600_000},
     "placements": {"home": {"explore_share": 0.0}},
 }

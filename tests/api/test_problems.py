@@ -20,7 +20,7 @@ from foryou.config import load
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, StalePosition, Unavailable
 from foryou.observe.metrics import Metrics
 from foryou.serve.live import Live
-from foryou.wiring.serving import _keep_fresh
+from foryou.wiring.serving import _keep_fresh, _keep_released
 
 MIB = 1_048_576
 
@@ -252,8 +252,32 @@ def test_a_look_that_breaks_is_counted_and_followed_by_the_next(
             stop.set()
         raise ZeroDivisionError("an item nobody thought of")
 
-    monkeypatch.setattr(Live, "refresh", breaks)
+    monkeypatch.setattr(Live, "follow", breaks)
     often = load(Path(shop.home.config.home), {}, serve={"refresh_ms": 10})
     _keep_fresh(shop.service._parts, stop, often)
     assert len(looks) == 3
     assert capsys.readouterr().err.count("serving what was known: ZeroDivisionError('an item nobody thought of')") == 3
+
+
+def test_looks_for_a_release_that_fail_are_counted_each_and_told_once_per_reason(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop, looks = threading.Event(), list[int]()
+
+    def fails(live: Live) -> None:
+        looks.append(1)
+        live.away = f"the bucket is away, look {len(looks)}"
+        if len(looks) == 4:
+            stop.set()
+            raise ZeroDivisionError("a release nobody thought of")
+
+    monkeypatch.setattr(Live, "take_up_release", fails)
+    parts = shop.service._parts
+    counted = parts.metrics.fallbacks.labels("release")
+    before = counted._value.get()
+    _keep_released(parts, stop, load(Path(shop.home.config.home), {}, stores={"look_ms": 10}))
+    assert counted._value.get() - before == 4
+    said = capsys.readouterr().err
+    assert said.count("no look at the releases, serving the one that was known: the bucket is away, look 1") == 1
+    assert said.count("the bucket is away") == 1
+    assert said.count("ZeroDivisionError('a release nobody thought of')") == 1

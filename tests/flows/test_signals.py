@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 import worlds
 from foryou.api import schema
-from foryou.config import Fold, Serve
+from foryou.config import Fold, Serve, Stores
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
@@ -114,7 +114,7 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     home = worlds.home_in(
         tmp_path_factory.mktemp("town"), placements={"home": worlds.PLAIN},
-        serve=Serve(deadline_ms=60_000, refresh_ms=60_000), fold=Fold(lease_ms=600_000),
+        serve=Serve(deadline_ms=60_000, refresh_ms=60_000), stores=Stores(look_ms=60_000), fold=Fold(lease_ms=600_000),
     )  # fmt: skip
     catalog = catalogs.build(FILMS, "films", {})
     home.models.publish_catalog(catalog)

@@ -15,7 +15,7 @@ from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_of
 from foryou.ingest.worker import Worker
-from foryou.wiring import serving
+from foryou.wiring import backends, serving
 from foryou.wiring.home import Home, open_home
 
 PANEL = "Run"
@@ -29,18 +29,22 @@ def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port", show_default="8000")] = None,
     workers: Annotated[int | None, typer.Option(help="API processes", show_default="2")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="where bundles lie, such as s3://bucket/prefix", show_default="the home")
+    ] = None,
     clock: Annotated[
         str, typer.Option(help="wall, or log: go on from the newest event, for data of the past")
     ] = "wall",
 ) -> None:
     """Answer on http://127.0.0.1:8000 with API processes and one stream process. Ctrl-C stops them all."""
-    config = settings(home, serve={"host": host, "port": port, "workers": workers})
+    config = settings(home, serve={"host": host, "port": port, "workers": workers}, stores={"models": models})
     if config.serve.host not in LOOPBACK:
         raise Invalid(
             "serve.host",
             f"{config.serve.host} is a public address and the API has no keys yet",
             "listen on 127.0.0.1 behind a proxy that checks who asks",
         )
+    backends.check("stores.models", backends.MODELS, config.stores.models)
     command, environment = serving.launch(on_clock(config, clock))
     os.execve(command[0], command, environment)
 

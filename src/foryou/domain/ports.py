@@ -48,6 +48,13 @@ class EventLog(Protocol):
         """Give the offset of the last record of each partition that has any."""
         ...
 
+    def changed(self, stream: Stream) -> int:
+        """Give a ticket that differs from the one before if anybody has appended in between; cheap enough to poll.
+
+        It means something to this object only.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...
@@ -78,6 +85,18 @@ class FeatureStore(Protocol):
 
     def release_lease(self, token: int) -> None:
         """Give the right back."""
+        ...
+
+    def folded_ms(self, partition: int, offset: int) -> int | None:
+        """Give when this record of `events` became visible, on the store's clock; None = not yet, or too long ago."""
+        ...
+
+    def begin_generation(self) -> "FeatureStore":
+        """Give a store that fills a new, empty generation beside the live one, under a lease of its own."""
+        ...
+
+    def switch_generation(self) -> None:
+        """Make this generation the live one. Conflict as long as it reflects less of the log than the live one."""
         ...
 
     def close(self) -> None:
@@ -136,12 +155,20 @@ class ModelStore(Protocol):
         """Give the release in force; None = nothing was promoted yet."""
         ...
 
+    def last_release(self) -> Release | None:
+        """Give the release that this machine saw last, without asking a store that is elsewhere; None = none."""
+        ...
+
     def releases(self) -> list[Release]:
         """Give all releases, oldest first."""
         ...
 
     def replace_release(self, new: Release, expected: int) -> None:
         """Put `new` in force if generation `expected` still is (0 = none yet); Conflict for all racers but one."""
+        ...
+
+    def sweep(self) -> int:
+        """Delete what was left half-written long ago; gives the number of objects."""
         ...
 
 

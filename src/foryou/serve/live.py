@@ -59,16 +59,20 @@ def in_order(entries: list[Entry]) -> list[Entry]:
 
 
 class Live:
-    """Keeps arms fresh: one thread calls `refresh`, any thread reads `arm_for`."""
+    """Keeps arms fresh: one thread calls `take_up_release`, one `follow`, any thread reads `arm_for`.
+
+    Two threads, because a bundle may take minutes to arrive, and a store that is away seconds to be known to be.
+    """
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._serving: tuple[Release, dict[str, Arm]] = (Release(0, {MAIN: ((UNTRAINED, 1.0),)}), {})  # swapped whole
-        self._lock = threading.Lock()
+        self._releasing, self._following = threading.Lock(), threading.Lock()
         self._now_ms: int | None = None
         self._lists = NO_LISTS
         self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
+        self.away = ""  # why the model store could not be asked at the last look; empty = it could
 
     @property
     def release(self) -> Release:
@@ -86,14 +90,19 @@ class Live:
         return arms[version_for(user_id, shares, family)]
 
     def refresh(self, now_ms: int | None = None) -> None:
-        """Take up a new release, new items, lists and trends; called every fraction of a second by one thread.
+        """Take up a new release, then `follow`: all that there is to know."""
+        self._now_ms = now_ms
+        self.take_up_release()
+        self.follow(now_ms)
+
+    def follow(self, now_ms: int | None = None) -> None:
+        """Take up new items, lists and trends; called every fraction of a second.
 
         `now_ms`: the time that trends are reckoned for, where it is not the clock's.
         """
-        with self._lock:
+        with self._following:
             self._now_ms = now_ms
             self._lists = followed(self._means.log, self._lists, self._means.decode_list)
-            self._take_up_release()
             trending = self._means.features.trending()
             for arm in self.arms():
                 view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
@@ -105,11 +114,27 @@ class Live:
         view = self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
         return replace(view, shelf=shelf.renewed(self._lists, catalog))
 
-    def _take_up_release(self) -> None:
-        release, held = self._serving
-        wanted = self._means.models.release() or release
-        if wanted.generation == self._tried and held:
-            return
+    def take_up_release(self) -> None:
+        """Serve the release in force. While the model store is away the one that serves goes on.
+
+        A process that starts then serves the release that this machine saw last, from its copies; `away` says so.
+        """
+        with self._releasing:
+            release, held = self._serving
+            wanted = self._wanted(bool(held)) or release
+            if not (held and (self.away or wanted.generation == self._tried)):
+                self._take_up(wanted)
+
+    def _wanted(self, serving: bool) -> Release | None:
+        self.away, models = "", self._means.models
+        try:
+            return models.release()
+        except Unavailable as error:
+            self.away = str(error)
+            return None if serving else models.last_release()
+
+    def _take_up(self, wanted: Release) -> None:
+        _, held = self._serving
         self._tried, self.refused = wanted.generation, {}
         arms: dict[str, Arm] = {}
         families: dict[str, Shares] = {}

@@ -245,10 +245,8 @@ def _opened(url: str, bucket: Bucket) -> "ObjectStore":
         said["region"] = bucket.region
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=CONNECT_S), "read_timeout": timedelta(seconds=SILENT_S),
-        "timeout": timedelta(seconds=WHOLE_S),
+        "timeout": timedelta(seconds=WHOLE_S), "allow_http": True,  # as the endpoint says
     }  # fmt: skip
-    if bucket.endpoint.startswith("http:"):
-        client["allow_http"] = True
     retry: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=TRIES_S)}
     return from_url(url, config=said, client_options=client, retry_config=retry)
 

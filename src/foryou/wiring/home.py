@@ -1,4 +1,4 @@
-"""Which stores does a home have? The only place that names a backend; another one is a line here."""
+"""Which stores does a home have? Ports, opened as the settings say; `wiring.backends` knows by whom they are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from foryou.config import Config
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import Clock
-from foryou.domain.ports import TimeSource
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import item_of, list_of
@@ -17,10 +17,8 @@ from foryou.ingest.worker import Worker
 from foryou.models import onboarding
 from foryou.models.popularity import Popularity
 from foryou.serve.live import Live, Means
-from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.stores.items_sqlite import SqliteItems
-from foryou.stores.log_sqlite import SqliteLog
-from foryou.stores.models_objects import ObjectModels
+from foryou.wiring import backends
+from foryou.wiring.backends import opened
 from foryou.wiring.models import untrained
 from foryou.wiring.pipelines import pipelines
 
@@ -31,10 +29,10 @@ class Home:
 
     config: Config
     clock: TimeSource
-    log: SqliteLog
-    features: SqliteFeatures
-    items: SqliteItems
-    models: ObjectModels
+    log: EventLog
+    features: FeatureStore
+    items: ItemStore
+    models: ModelStore
 
     def worker(self) -> Worker:
         """Give the fold of this home's log into its records."""
@@ -65,13 +63,16 @@ def questions(bundle: ModelBundle, catalog: Catalog) -> onboarding.Questions:
 
 
 def open_home(config: Config) -> Home:
-    """Open the stores under the home, made where they are missing."""
-    folder, clock = Path(config.home), Clock(config.serve.clock_offset_ms)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Open the stores that the settings name, those under the home made where they are missing.
+
+    Raises Invalid for a URL that names no store.
+    """
+    clock, stores = Clock(config.serve.clock_offset_ms), config.stores
+    Path(config.home).mkdir(parents=True, exist_ok=True)
     return Home(
         config, clock,
-        log=SqliteLog(folder / "log", clock),
-        features=SqliteFeatures(folder / "features.db", clock),
-        items=SqliteItems(folder / "catalog.db", clock),
-        models=ObjectModels((folder / "models").absolute().as_uri()),
+        log=opened("stores.log", backends.LOGS, "", config, clock),
+        features=opened("stores.features", backends.FEATURES, "", config, clock),
+        items=opened("stores.items", backends.ITEMS, "", config, clock),
+        models=opened("stores.models", backends.MODELS, stores.models, config, clock),
     )  # fmt: skip

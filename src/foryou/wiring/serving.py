@@ -73,12 +73,16 @@ def service(home: Home, metrics: Metrics) -> Service:
         lengths={name: placement.length for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
-    thread = threading.Thread(target=_keep_fresh, args=(parts, stop, config), daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=keep, args=(parts, stop, config), daemon=True) for keep in (_keep_fresh, _keep_released)
+    ]
+    for thread in threads:
+        thread.start()
 
     def end() -> None:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
     return Service(parts, on_close=end)
 
@@ -89,7 +93,7 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
         if orphaned(config):
             os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
         try:
-            parts.live.refresh()
+            parts.live.follow()
         except Exception as error:  # noqa: BLE001 - without this thread the process would serve old news for ever
             parts.metrics.fallbacks.labels("refresh").inc()
             print(f"refresh failed, serving what was known: {error!r}", file=sys.stderr)  # noqa: T201
@@ -98,6 +102,22 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
         parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
         logged, dropped = exposures.written, exposures.dropped
         _measure(parts.live, parts.metrics)
+
+
+def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
+    """Look for another release; beside `_keep_fresh`, because loading a bundle may take long."""
+    told = ""
+    while not stop.wait(config.stores.look_ms / 1e3):
+        try:
+            parts.live.take_up_release()
+            said, kind = parts.live.away, "away" if parts.live.away else ""  # each look words an outage differently
+        except Exception as error:  # noqa: BLE001 - without this thread the process would serve one release for ever
+            said = kind = repr(error)
+        if said:
+            parts.metrics.fallbacks.labels("release").inc()
+        if kind and kind != told:
+            print(f"no look at the releases, serving the one that was known: {said}", file=sys.stderr)  # noqa: T201
+        told = kind
 
 
 def _measure(live: Live, metrics: Metrics) -> None:
@@ -222,7 +242,8 @@ def _variables(config: Config) -> dict[str, str]:
     """Give the variables that make a child process load this configuration again."""
     serve = config.serve
     said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
-            "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers)}  # fmt: skip
+            "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers),
+            "STORES__MODELS": config.stores.models}  # fmt: skip
     return {configuration.PREFIX + name: value for name, value in said.items()}
 
 

@@ -1,0 +1,60 @@
+"""Which technology keeps which port? The scheme of a URL chooses it; another one is a line here.
+
+Without a URL a store lies in the home. A backend that needs a library of its own imports it in a function of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from foryou.config import Config
+from foryou.domain.errors import Invalid
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.stores.features_sqlite import SqliteFeatures
+from foryou.stores.items_sqlite import SqliteItems
+from foryou.stores.log_sqlite import SqliteLog
+from foryou.stores.models_objects import ObjectModels
+from foryou.stores.objects import Bucket
+
+Port = TypeVar("Port")
+Opener = Callable[[str, Config, TimeSource], Port]  # of a URL, empty = in the home
+
+LOGS: dict[str, Opener[EventLog]] = {
+    "": lambda url, config, clock: SqliteLog(Path(config.home) / "log", clock),
+}
+FEATURES: dict[str, Opener[FeatureStore]] = {
+    "": lambda url, config, clock: SqliteFeatures(Path(config.home) / "features.db", clock),
+}
+ITEMS: dict[str, Opener[ItemStore]] = {
+    "": lambda url, config, clock: SqliteItems(Path(config.home) / "catalog.db", clock),
+}
+MODELS: dict[str, Opener[ModelStore]] = {
+    "": lambda url, config, clock: ObjectModels((Path(config.home) / "models").absolute().as_uri()),
+    "file": lambda url, config, clock: ObjectModels(url),
+    "s3": lambda url, config, clock: ObjectModels(url, cache(url, config), bucket(config)),
+}
+
+
+def opened(where: str, openers: Mapping[str, Opener[Port]], url: str, config: Config, clock: TimeSource) -> Port:
+    """Open the store that the setting `where` names by a URL. Raises Invalid for a scheme that nobody keeps."""
+    check(where, openers, url)
+    return openers[url.partition("://")[0]](url, config, clock)
+
+
+def check(where: str, openers: Mapping[str, object], url: str) -> None:
+    """Raise Invalid if no store can be opened by this URL."""
+    scheme, _, rest = url.partition("://")
+    if url and not (scheme and rest and scheme in openers):
+        known = ", ".join(f"{name}://…" for name in openers if name)
+        raise Invalid(where, f"{url!r} is not the URL of a store", f"leave it empty for the home, or give {known}")
+
+
+def cache(url: str, config: Config) -> Path:
+    """Give the folder for the copies of a bucket's files: each URL has one, so that two never mix."""
+    folder = Path(config.stores.cache) if config.stores.cache else Path(config.home) / "cache"
+    return folder / url.split("://", 1)[1].replace("/", "_")
+
+
+def bucket(config: Config) -> Bucket:
+    """Give what the settings say about the bucket."""
+    return Bucket(config.stores.endpoint, config.stores.region)

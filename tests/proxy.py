@@ -1,0 +1,96 @@
+"""How does a test take a server away? A TCP proxy before it, whose connections the test cuts, starves or mends."""
+
+import socket
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+PIECE = 65_536
+
+
+class Proxy:
+    """Passes connections on to a server until it is told otherwise."""
+
+    def __init__(self, url: str) -> None:
+        where = urlsplit(url)
+        self._target = (where.hostname, where.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._cut = False
+        self._left: int | None = None  # bytes that may still come from the server, None = any
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._pairs: list[threading.Thread] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def cut(self) -> None:
+        """End all connections, and each new one as soon as it comes."""
+        with self._lock:
+            self._cut = True
+            for one in self._open:
+                _end(one)
+
+    def starve(self, after_bytes: int) -> None:
+        """Let this many bytes come from the server, then cut."""
+        with self._lock:
+            self._left = after_bytes
+
+    def mend(self) -> None:
+        """Pass everything on again."""
+        with self._lock:
+            self._cut, self._left = False, None
+
+    def close(self) -> None:
+        """End everything."""
+        _end(self._listener)
+        self._thread.join(10)
+        self.cut()
+        for pair in self._pairs:
+            pair.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                self._listener.close()
+                return
+            with self._lock:
+                if self._cut:
+                    client.close()
+                    continue
+                server = socket.create_connection(self._target)
+                self._open |= {client, server}
+            self._pairs.append(threading.Thread(target=self._join, args=(client, server), daemon=True))
+            self._pairs[-1].start()
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        back = threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True)
+        back.start()
+        self._pass_on(client, server, False)
+        back.join()
+        with self._lock, client, server:
+            self._open -= {client, server}
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, from_server: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(PIECE):
+                sink.sendall(piece[: self._allowed(len(piece))] if from_server else piece)
+                if self._left == 0:
+                    self.cut()
+        for one in (source, sink):
+            _end(one)
+
+    def _allowed(self, size: int) -> int:
+        with self._lock:
+            if self._left is None:
+                return size
+            size = min(size, self._left)
+            self._left -= size
+            return size
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
