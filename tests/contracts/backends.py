@@ -17,11 +17,14 @@ from obstore.store import from_url
 
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.services.s3 import BUCKET, REGION
+from foryou.stores.features_redis import RedisFeatures
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.stores.objects import Bucket
+from foryou.stores.redis_address import address
+from foryou.stores.redis_servers import Servers
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -50,6 +53,8 @@ TELLS_REPEATS = ["sqlite"]  # logs that know every id that they hold
 
 FEATURES: dict[str, Callable[[At], FeatureStore]] = {
     "sqlite": lambda at: SqliteFeatures(at.place / "features.db", at.clock),
+    "redis": lambda at: redis_features(at),
+    "redis-cluster": lambda at: redis_features(at),
 }
 ITEMS: dict[str, Callable[[At], ItemStore]] = {
     "sqlite": lambda at: SqliteItems(at.place / "items.db", at.clock),
@@ -62,6 +67,11 @@ MODELS: dict[str, Callable[[At], ModelStore]] = {
 PORTS: dict[str, dict[str, Callable[[At], Any]]] = {
     "log": LOGS, "features": FEATURES, "items": ITEMS, "models": MODELS,
 }  # fmt: skip
+
+
+def redis_features(at: At) -> RedisFeatures:
+    """Open records in one shard: the contracts give users to partitions as they like, and each partition is its own."""
+    return RedisFeatures(Servers(address(f"{at.url}?namespace={at.namespace}")), at.clock, shards=1)
 
 
 def model_url(at: At) -> str:

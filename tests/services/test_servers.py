@@ -57,7 +57,7 @@ def test_a_redis_keeps_what_it_is_given_when_it_stops(started: Callable[[str], S
 def test_a_redis_cluster_has_three_shards_each_with_a_replica(started: Callable[[str], Standing]) -> None:
     one = started("redis-cluster")
     assert len(one.pids) == 6
-    host, _, port = one.url.removeprefix("redis-cluster://").split(",")[0].partition(":")
+    host, _, port = one.url.removeprefix("redis+cluster://").split(",")[0].partition(":")
     with redis.RedisCluster(host=host, port=int(port)) as client:
         for number in range(50):
             client.set(f"key-{number}", number)

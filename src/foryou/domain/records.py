@@ -13,6 +13,8 @@ FIRST = 3  # distinct items that a newcomer begins with
 HISTORY = 200  # H: actions kept per user
 VIEWS = 5  # items of the session kept in the core record
 SEEN = 20_000  # item hashes kept per user, oldest dropped
+KEPT_HOURS = 72  # counters older than this before the newest one are dropped
+KEPT_DAYS = 60  # the same of what newcomers begin with
 SHOWN = 60  # impressions kept per user: what was put before him lately
 
 # One remembered action. Ordered by (at_ms, event): arrival order does not matter.

@@ -67,5 +67,5 @@ def _facts(text: str) -> dict[str, str]:
 
 REDIS_CLUSTER = Service(
     name="redis-cluster", offset=10, ports=2 * NODES, patience_s=60, commands=_commands, settle=_settle,
-    url=lambda place: f"redis-cluster://{','.join(f'{HOST}:{port}' for port in place.ports[:NODES])}",
+    url=lambda place: f"redis+cluster://{','.join(f'{HOST}:{port}' for port in place.ports[:NODES])}",
 )  # fmt: skip

@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition
 from foryou.domain.log import Stream
 from foryou.domain.ports import TimeSource
-from foryou.domain.records import FOLD_VERSION, Change, Firsts, Trending, UserRecord, pack, unpack
+from foryou.domain.records import (
+    FOLD_VERSION,
+    KEPT_DAYS,
+    KEPT_HOURS,
+    Change,
+    Firsts,
+    Trending,
+    UserRecord,
+    pack,
+    unpack,
+)
 from foryou.stores.sqlite import MAX_VALUES, MEMORY, Database, made, marks
 
-KEPT_DAYS = 60  # the same of what newcomers begin with
-KEPT_HOURS = 72  # counters older than this before the newest one are dropped
 KEPT_FOLDS = 10_000  # commits that `folded_ms` remembers
 DROPPED_ROWS = 1_000  # rows of an old generation deleted per transaction
 

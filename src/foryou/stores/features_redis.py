@@ -1,0 +1,287 @@
+"""Where do user records lie at scale? In Redis, the users of a partition in one slot with the position they reflect."""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition
+from foryou.domain.log import Stream, partition_of
+from foryou.domain.ports import TimeSource
+from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
+from foryou.stores.redis_servers import Servers, Value
+from foryou.stores.redis_trends import Trends
+from foryou.stores.redis_values import packed, unpacked
+
+KEPT_FOLDS = 1_000  # commits per partition that `folded_ms` remembers
+TURNS = 3  # reads, while generations are being switched
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """Who may write a generation, as the store knows it. holder: empty = nobody."""
+
+    generation: int
+    holder: str
+    token: int
+    fold_version: int
+    live: int
+
+
+class RedisFeatures:
+    """A FeatureStore in one Redis or a cluster; readers in any number of processes, one writer at a time by lease.
+
+    `shards`: the hash tags over which users are spread; that of the log's partitions, or a number that divides it, so
+    that a partition's records, counters and position share a slot and are written by one script, all or nothing.
+    Each shard also holds the number of the generation that it reads (`live`) and who may write it (`fences`), told to
+    it by whoever takes the lease, so that neither a read nor a write needs a second server. In a failover a shard may
+    lose its newest changes, but always with the position that they reflect: they are folded again.
+    `generation`: only what `begin_generation` gives has one; None reads and writes whichever is live.
+    """
+
+    def __init__(self, servers: Servers, clock: TimeSource, shards: int, generation: int | None = None) -> None:
+        self._servers, self._clock, self._shards, self._generation = servers, clock, shards, generation
+        self._tags = [b"{%b:%d}" % (servers.where.namespace.encode(), shard) for shard in range(shards)]
+        self._root = b"{%b}" % servers.where.namespace.encode()
+        self._live = [generation or 1] * shards  # as each shard said last
+        self._told: _Right | None = None  # what all shards have been told
+        self._agreed = False
+        self._trends = Trends(servers)
+        self._looking = threading.Lock()
+
+    def read(self, users: Sequence[str]) -> list[UserRecord | None]:
+        """Give the record of each user, in one round trip to all servers at once; None = never seen.
+
+        Raises Unavailable if a server that holds one of them does not answer, and has no replica that does.
+        """
+        places: dict[int, list[int]] = {}
+        for place, user in enumerate(users):
+            places.setdefault(partition_of(user, self._shards), []).append(place)
+        names = [user.encode() for user in users]
+        found: list[UserRecord | None] = [None] * len(users)
+        for shard, values in self._values({shard: [names[n] for n in some] for shard, some in places.items()}).items():
+            for place, value in zip(places[shard], values, strict=True):
+                found[place] = unpacked(value) if value is not None else None
+        return found
+
+    def _values(self, wanted: dict[int, list[bytes]]) -> dict[int, list[Value]]:
+        """Give what is stored of users, by shard. A shard that reads another generation by now is asked again."""
+        found: dict[int, list[Value]] = {}
+        for _ in range(TURNS):
+            asked = [shard for shard in wanted if shard not in found]
+            keys = [
+                (tag, [tag + b"live", *(b"%b%d:u%b" % (tag, self._live[shard], name) for name in wanted[shard])])
+                for shard in asked
+                for tag in (self._tags[shard],)
+            ]
+            for shard, values in zip(asked, self._servers.gather(keys), strict=True):
+                if values is None:
+                    raise self._servers.unreachable(self._tags[shard])
+                if self._is_current(shard, values[0]):
+                    found[shard] = values[1:]
+            if len(found) == len(wanted):
+                break
+        return found
+
+    def _is_current(self, shard: int, live: Value) -> bool:
+        """Say whether what was read is of the generation to read; else the next look is."""
+        if self._generation is not None or int(live or 1) == self._live[shard]:
+            return True
+        self._live[shard] = int(live or 1)
+        return False
+
+    def write(self, change: Change, token: int) -> None:
+        """Write all of the change or nothing. StalePosition if `after` is not what is stored, or the lease is lost.
+
+        Refused if the stored records were folded by other rules, Invalid for a user of another partition.
+        """
+        shard = change.partition % self._shards
+        parts = self._parts(change, shard)
+        for attempt in (1, 2):
+            head = (self._live[shard], int(self._generation is None), token, FOLD_VERSION, *parts)
+            said = self._servers.run("write", self._tags[shard], *head)
+            if said[0] == b"ok":
+                return
+            if said[0] == b"stale":
+                stream, stands, after = (part.decode() for part in said[1:])
+                raise StalePosition(
+                    f"partition {change.partition} of {stream} stands at {stands}, not at {after}: somebody wrote"
+                    " first; read the position and fold from there"
+                )
+            right = self._right()
+            if not right.holder or right.token != token or attempt == 2:
+                raise StalePosition(
+                    f"the lease with token {token} is lost, {right.holder or 'nobody'} has token {right.token}; take"
+                    " the lease again and fold from the stored position"
+                )
+            if said[0] == b"fold" or right.fold_version != FOLD_VERSION:
+                raise Refused(
+                    f"the records in {self._servers.where} were folded by version {right.fold_version}, this program"
+                    f" folds by {FOLD_VERSION}; run `foryou refold`"
+                )
+            self._tell(right, [shard])  # it has not heard of this lease: it was down, or lost it in a failover
+
+    def _parts(self, change: Change, shard: int) -> list[bytes | int | str]:
+        """Give a change as the script takes it, from the partition on."""
+        streams = list(dict.fromkeys([*change.after, *change.through]))
+        is_fold = self._generation is None and Stream.EVENTS in change.through
+        parts: list[bytes | int | str] = [
+            change.partition, os.urandom(8), self._clock.now_ms() if is_fold else "", KEPT_FOLDS, KEPT_HOURS,
+            KEPT_DAYS, len(streams), len(change.records), len(change.counts) + len(change.firsts),
+        ]  # fmt: skip
+        for stream in streams:
+            after = change.after.get(stream, -1)
+            parts += [str(stream), after, change.through.get(stream, after)]
+        for user, record in change.records.items():
+            if partition_of(user, self._shards) != shard:
+                raise Invalid(
+                    "change", f"user {user!r} is not of partition {change.partition} among {self._shards} shards",
+                    "set stores.partitions to the number of partitions of the log",
+                )  # fmt: skip
+            parts += [user.encode(), packed(record)]
+        for kind, counters in ((b"h", change.counts), (b"d", change.firsts)):
+            for (bucket, item), count in counters.items():
+                parts += [b"%b%06d" % (kind, bucket), item.to_bytes(8, "little"), count]
+        return parts
+
+    def position(self, partition: int) -> dict[str, int]:
+        """Give stream -> offset that the records of a partition reflect; {} = nothing yet."""
+        said = self._servers.run("position", self._tags[partition % self._shards], self._generation or "")
+        prefix = f"{partition}:"
+        stands = zip((field.decode() for field in said[::2]), said[1::2], strict=True)
+        return {field.removeprefix(prefix): int(offset) for field, offset in stands if field.startswith(prefix)}
+
+    def trending(self) -> Trending:
+        """Give the counters of the last KEPT_HOURS, with the position of `events` that they were counted through.
+
+        Only what has changed since the last call is read; where nothing has, one round trip tells. The counters of a
+        partition are of the same moment as its position; those of two partitions may be of two.
+        """
+        self._agree()
+        with self._looking:
+            for _ in range(TURNS):
+                keys = [
+                    (tag, [tag + b"live", b"%b%d:seal" % (tag, live)])
+                    for tag, live in zip(self._tags, self._live, strict=True)
+                ]
+                seals: list[bytes] = []
+                current = True
+                for shard, values in enumerate(self._servers.gather(keys)):
+                    if values is None:
+                        raise self._servers.unreachable(self._tags[shard])
+                    current &= self._is_current(shard, values[0])
+                    seals.append(values[1] or b"")
+                if current:
+                    break
+            return self._trends.look(self._tags, self._live, seals)
+
+    def folded_ms(self, partition: int, offset: int) -> int | None:
+        """Give when this record of `events` became visible, on the store's clock (as `Entry.appended_ms`).
+
+        None = not yet, or longer ago than KEPT_FOLDS commits of its partition.
+        """
+        folds = b"%bfolds:%d" % (self._tags[partition % self._shards], partition)
+        for fold in self._servers.fold_of(folds, offset):
+            after, _, at_ms = map(int, fold.split(b":"))
+            return at_ms if after < offset else None
+        return None
+
+    def lease(self, holder: str, ttl_ms: int) -> int:
+        """Take or keep the right to write for `ttl_ms`, on the server's clock; gives its token.
+
+        Conflict if another has it. A holder that asks again keeps its token, so the name must be of one process only
+        (its id and start time). The time only says when another may take over; that no two write is the token's work.
+        """
+        self._agree()
+        generation, *said = self._servers.run("lease", self._root, self._generation or "", holder, ttl_ms)
+        if not generation:
+            raise Conflict(
+                f"the feature store {self._servers.where} is being written by {said[0].decode()}, whose lease ends in"
+                f" {said[1] / 1000:.1f} s; stop that worker or wait"
+            )
+        right = _Right(generation, holder, *said)
+        if right != self._told:
+            self._tell(right, range(self._shards))
+            self._told = right
+        return right.token
+
+    def release_lease(self, token: int) -> None:
+        """Give the right back; nothing happens if it was lost before."""
+        self._agree()
+        if said := self._servers.run("holder", self._root, "any", token, 1):
+            generation, holder, *more = said
+            self._told = None
+            self._tell(_Right(generation, holder.decode(), *more), range(self._shards))
+
+    def begin_generation(self) -> "RedisFeatures":
+        """Give a store on the same servers that fills a new, empty generation; readers see the live one meanwhile.
+
+        It takes a lease of its own, beside the worker of the live one. What an interrupted rebuild left is deleted.
+        """
+        self._agree()
+        begun, _, left = self._servers.run("generation", self._root, "begin", FOLD_VERSION)
+        self._drop(left)
+        return RedisFeatures(self._servers.another(), self._clock, self._shards, begun)
+
+    def switch_generation(self) -> None:
+        """Make this generation the live one and delete the others; every reader sees it with its next read.
+
+        Conflict as long as it reflects less of the log than the live one. The token of the worker that wrote the
+        live one is worth nothing from here on: it gets StalePosition and starts from the new position.
+        Shards are switched one by one; if this is interrupted, the next who takes the lease ends it.
+        """
+        if self._generation is None:
+            raise Invalid("generation", "this store has none of its own to switch to", "call begin_generation first")
+        self._switch(dry=True)
+        _, live, left = self._servers.run("generation", self._root, "live", self._generation)
+        if live != self._generation:
+            raise Conflict(f"generation {self._generation} is older than the live one, {live}; begin another")
+        self._switch(dry=False)
+        self._drop(left)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._servers.close()
+
+    def _switch(self, dry: bool) -> None:
+        calls = [(tag, (self._generation, int(dry))) for tag in self._tags]
+        for behind in filter(None, self._servers.run_all("switch", calls)):
+            partition, _, stream = behind[0].decode().partition(":")
+            raise Conflict(
+                f"generation {self._generation} stands at {int(behind[2])} in partition {partition} of {stream}, the"
+                f" live one at {int(behind[1])}; fold on and switch then"
+            )
+
+    def _drop(self, generations: Sequence[int]) -> None:
+        """Delete what generations hold. Their positions go first: a rebuild that still runs is refused from then on."""
+        for generation in generations:
+            for tag in self._tags:
+                self._servers.unlink(b"%b%d:at" % (tag, generation))
+            self._servers.delete(f"{{{self._servers.where.namespace}:*}}{generation}:*", b"%d:" % generation)
+            self._servers.run("generation", self._root, "deleted", generation)
+
+    def _right(self) -> _Right:
+        """Give who may write this generation."""
+        self._agree()
+        generation, holder, *more = self._servers.run("holder", self._root, self._generation or "", 0, 0)
+        return _Right(generation, holder.decode(), *more)
+
+    def _tell(self, right: _Right, shards: Sequence[int]) -> None:
+        """Tell shards who may write, and which generation is live."""
+        told = (right.generation, right.token, right.holder, right.fold_version, right.live)
+        self._servers.run_all("fence", [(self._tags[shard], told) for shard in shards])
+        if self._generation is None:
+            for shard in shards:
+                self._live[shard] = max(self._live[shard], right.live)
+
+    def _agree(self) -> None:
+        """Make the store where there is none. Refused if it was made with another number of shards."""
+        if self._agreed:
+            return
+        stored = self._servers.run("open", self._root, self._shards, FOLD_VERSION)
+        if stored != self._shards:
+            raise Refused(
+                f"{self._servers.where} was made with {stored} partitions and is opened with {self._shards}: nobody"
+                f" would be found; set stores.partitions to {stored}, or use another namespace and `foryou refold`"
+            )
+        self._agreed = True

@@ -1,0 +1,8 @@
+-- Makes the store of a namespace if there is none, and gives the number of its shards.
+-- KEYS  the namespace
+-- ARGV  shards · fold version
+local root = KEYS[1] .. 'store'
+if redis.call('HSETNX', root, 'shards', ARGV[1]) == 1 then
+  redis.call('HSET', root, 'live', '1', 'newest', '1', 'tokens', '0', '1:fold', ARGV[2])
+end
+return tonumber(redis.call('HGET', root, 'shards'))

@@ -1,0 +1,51 @@
+-- Writes all of a change of one partition, or says why not. Every key begins with the shard's tag: one slot.
+-- KEYS  the tag
+-- ARGV  generation · 1 = it must be the live one · token · fold version · partition · seal · now_ms, empty = no fold ·
+--       folds kept · hours kept · days kept · number of streams, of records, of counters; then for each of them
+--       stream, offset before, offset after · user, record · bucket (h or d and its number), item, increment
+local tag, generation, token, partition = KEYS[1], ARGV[1], ARGV[3], ARGV[5]
+local own = tag .. generation .. ':'
+local streams, records, counters = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+
+if ARGV[2] == '1' and (redis.call('GET', tag .. 'live') or '1') ~= generation then return {'lease'} end
+local fence = redis.call('HMGET', tag .. 'fences', generation, generation .. ':holder', generation .. ':fold')
+if (fence[2] or '') == '' or fence[1] ~= token then return {'lease'} end
+if fence[3] ~= ARGV[4] then return {'fold', fence[3]} end
+local at = 14
+for n = at, at + 3 * (streams - 1), 3 do
+  local stands = redis.call('HGET', own .. 'at', partition .. ':' .. ARGV[n]) or '-1'
+  if stands ~= ARGV[n + 1] then return {'stale', ARGV[n], stands, ARGV[n + 1]} end
+end
+
+for n = at, at + 3 * (streams - 1), 3 do
+  redis.call('HSET', own .. 'at', partition .. ':' .. ARGV[n], ARGV[n + 2])
+  if ARGV[n] == 'events' and ARGV[7] ~= '' then
+    local folds = tag .. 'folds:' .. partition
+    redis.call('ZADD', folds, ARGV[n + 2], ARGV[n + 1] .. ':' .. ARGV[n + 2] .. ':' .. ARGV[7])
+    redis.call('ZREMRANGEBYRANK', folds, 0, -1 - tonumber(ARGV[8]))
+  end
+end
+at = at + 3 * streams
+for n = at, at + 2 * (records - 1), 2 do redis.call('SET', own .. 'u' .. ARGV[n], ARGV[n + 1]) end
+at = at + 2 * records
+for n = at, at + 3 * (counters - 1), 3 do
+  redis.call('HINCRBY', own .. ARGV[n], ARGV[n + 1], ARGV[n + 2])
+  redis.call('HSET', own .. 'buckets', ARGV[n], ARGV[6])
+end
+if counters > 0 then
+  local newest, kept = {h = 0, d = 0}, {h = tonumber(ARGV[9]), d = tonumber(ARGV[10])}
+  local buckets = redis.call('HKEYS', own .. 'buckets')
+  for _, bucket in ipairs(buckets) do
+    local kind = bucket:sub(1, 1)
+    newest[kind] = math.max(newest[kind], tonumber(bucket:sub(2)))
+  end
+  for _, bucket in ipairs(buckets) do
+    local kind = bucket:sub(1, 1)
+    if tonumber(bucket:sub(2)) < newest[kind] - kept[kind] then
+      redis.call('UNLINK', own .. bucket)
+      redis.call('HDEL', own .. 'buckets', bucket)
+    end
+  end
+end
+redis.call('SET', own .. 'seal', ARGV[6])
+return {'ok'}
