@@ -8,6 +8,7 @@ import pytest
 from foryou.domain import catalog as catalogs
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
+from foryou.domain.errors import Incomplete
 from foryou.domain.event import CODE, Action, Event, hash64
 from foryou.domain.item import Item
 from foryou.domain.records import NOBODY, Change, Trending, UserRecord
@@ -55,6 +56,31 @@ class Counting:
 @pytest.fixture
 def store() -> Counting:
     return Counting()
+
+
+class Partly(Counting):
+    """One of whose users cannot be reached."""
+
+    away = ""
+
+    def read(self, users: Sequence[str]) -> list[UserRecord | None]:
+        found = super().read(users)
+        missing = [place for place, user in enumerate(users) if user == self.away]
+        if missing:
+            raise Incomplete("away", [None if n in missing else one for n, one in enumerate(found)], missing)
+        return found
+
+
+@pytest.mark.parametrize(("away", "lost"), [("ann", [True, False]), ("old", [True, False]), ("bob", [False, True])])
+def test_who_cannot_be_reached_is_lost_and_so_is_who_was_merged_with_him(away: str, lost: list[bool]) -> None:
+    store = Partly()
+    store.feed(did("ann", "a", AT_MS), did("bob", "b", AT_MS), did("old", "c", AT_MS))
+    store.feed(Event("1", "ann", Action.ALIAS, AT_MS, query="old"))
+    store.away = away
+    batch = store.ask(Query("ann", 5, AT_MS, 0), Query("bob", 5, AT_MS, 0))
+    assert batch.lost == lost
+    store.away = ""
+    assert store.ask(Query("ann", 5, AT_MS, 0)).lost == []
 
 
 def did(user: str, item: str, at_ms: int, action: Action = Action.VIEW, value: float | None = None) -> Event:

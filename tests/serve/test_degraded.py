@@ -1,17 +1,20 @@
 """Does every query get an answer when parts of the way fail or the time is over, and does the answer say so?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 import worlds
 from foryou.config import Placement
-from foryou.domain.errors import Unavailable
+from foryou.domain.errors import Incomplete, Unavailable
+from foryou.domain.records import UserRecord
 from foryou.domain.slate import Answer, Query, QueryBatch, Slate
+from foryou.observe.metrics import Metrics
 from foryou.serve import pipeline as module
 from foryou.serve.pipeline import Pipeline, Stages
 from worlds import Shop, did, genre_of, query, shown
@@ -98,6 +101,24 @@ def test_when_the_store_does_not_answer_everybody_is_a_stranger(shop: Shop) -> N
     answer = shop.ask("ann", 5)
     assert answer.degraded == ("hydrate", "unknown_user")
     assert shown(answer) == shown(shop.ask("nobody", 5))
+
+
+def test_users_whose_shard_is_away_are_strangers_and_the_others_of_the_batch_are_not(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, read = shop.ask("bob", 5), shop.store.read
+
+    def without_ann(users: Sequence[str]) -> list[UserRecord | None]:
+        missing = [place for place, user in enumerate(users) if user == "ann"]
+        raise Incomplete("shard 3 is away", [None if user == "ann" else read([user])[0] for user in users], missing)
+
+    monkeypatch.setattr(shop.store, "read", without_ann)
+    registry = CollectorRegistry()
+    answers, trace = shop.run(query("ann", 5), query("bob", 5), query("nobody", 5))
+    Metrics(registry).trace(trace, 3)
+    assert [answer.degraded for answer in answers] == [("hydrate", "unknown_user"), (), ("unknown_user",)]
+    assert shown(answers[1]) == shown(expected)
+    assert registry.get_sample_value("foryou_fallbacks_total", {"stage": "hydrate"}) == 1
 
 
 def test_what_is_unavailable_is_not_shown_even_when_everything_else_fails(shop: Shop) -> None:

@@ -28,6 +28,30 @@ def test_a_home_without_a_bundle_shows_what_trends(home: Home) -> None:
     assert len(ask(live)) == 8, "behind what trends stands what is new"
 
 
+def test_while_the_feature_store_is_away_trends_stay_and_new_items_come(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted(home, did("ann", "war-1"))
+    changed(home, "war-1", "put", title="war")
+    live = home.live()
+    live.refresh()
+
+    def gone() -> None:
+        raise Unavailable("the shard is gone")
+
+    monkeypatch.setattr(home.features, "trending", gone)
+    changed(home, "new-1", "put", title="new")
+    live.refresh()
+    assert ask(live) == ["war-1", "new-1"]
+    assert live.trends_away == "the shard is gone"
+    late = home.live()
+    late.refresh()
+    assert sorted(ask(late)) == ["new-1", "war-1"], "a process that starts now knows no trends, but the items"
+    monkeypatch.undo()
+    live.refresh()
+    assert live.trends_away == ""
+
+
 def test_a_new_release_swaps_the_bundle_and_the_old_one_is_let_go(home: Home) -> None:
     home.models.publish(worlds.bundle("v1"))
     home.models.publish(worlds.bundle("v2"))

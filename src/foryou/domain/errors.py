@@ -6,11 +6,15 @@
     ├── Conflict                somebody else was first: the stored state is not the expected one
     │   └── StalePosition       a fold was written from a position that is no longer the stored one
     ├── Unavailable             a store, log or model cannot be reached now; trying later may work
+    │   └── Incomplete          a part of what was asked for cannot be reached; `found` has the rest
     └── Refused                 a safety check said no (checksum, schema fingerprint, gate)
 
 A message is a sentence with the value, the limit and the mend. Errors are raised where the cause is
 known and translated once, at the door (`cli` or `api`).
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class ForyouError(Exception):
@@ -39,6 +43,14 @@ class StalePosition(Conflict):
 
 class Unavailable(ForyouError):
     """A store, log or model cannot be reached now; trying later may work."""
+
+
+class Incomplete(Unavailable):
+    """A part of what was asked for cannot be reached: None stands in `found` at the places `missing`."""
+
+    def __init__(self, what: str, found: Sequence[Any], missing: Sequence[int]) -> None:
+        super().__init__(what)
+        self.found, self.missing = found, missing
 
 
 class Refused(ForyouError):

@@ -64,7 +64,10 @@ class FeatureStore(Protocol):
     """User records and trending counters, with the position of the log that they reflect."""
 
     def read(self, users: Sequence[str]) -> list[UserRecord | None]:
-        """Give the record of each user in one round trip; None = never seen."""
+        """Give the record of each user in one round trip; None = never seen.
+
+        Incomplete if some of them cannot be reached, Unavailable if none can.
+        """
         ...
 
     def write(self, change: Change, token: int) -> None:

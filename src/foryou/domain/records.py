@@ -175,6 +175,9 @@ class Trending:
     firsts: Firsts = NO_FIRSTS
 
 
+NO_TRENDS = Trending(NO_FIRSTS.day, NO_FIRSTS.item, NO_FIRSTS.count, {})
+
+
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record of `users`: op `put` replaces the profile, `patch` changes what is set, `delete` empties."""
 

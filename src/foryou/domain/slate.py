@@ -105,6 +105,7 @@ class QueryBatch:
     shown_start: NDArray[np.int64]
     people: list[UserRecord]  # what all of this was made of
     knew: list[dict[str, Places]] = field(default_factory=list)  # per query: the user and those merged into it
+    lost: list[bool] = field(default_factory=list)  # per query: the user could not be read; empty = all could
     candidates: NDArray[np.int32] | None = None  # the items of the slate, once they are to be ranked: int32 [B, C]
     memo: dict[str, NDArray[Any]] = field(default_factory=dict)  # what models worked out once for this batch
     measure: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # input -> mean and deviation, [2, B, 1]
@@ -146,6 +147,7 @@ class Trace:
     dropped: dict[str, int] = field(default_factory=dict)  # rule -> candidates
     boosted: dict[str, int] = field(default_factory=dict)  # boost -> candidates
     not_finite: int = 0
+    lost: int = 0  # queries whose user could not be read, though those of others could
 
 
 class Slate:

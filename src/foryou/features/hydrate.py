@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.catalog import Catalog
+from foryou.domain.errors import Incomplete
 from foryou.domain.event import hash64, hashes, interest
 from foryou.domain.ports import FeatureStore
 from foryou.domain.records import NOBODY, Places, UserRecord, merged
@@ -25,8 +26,11 @@ class Hydrate:
 
     def __call__(self, queries: list[Query]) -> QueryBatch:
         """Give the batch, with one read of the store (two where a user was merged)."""
-        records, knew = self._records([query.user_id for query in queries])
+        lost: set[str] = set()
+        records, knew = self._records([query.user_id for query in queries], lost)
         batch = assemble_batch(queries, records, self._view())
+        if lost:
+            batch.lost = [query.user_id in lost for query in queries]
         if knew:
             batch.knew = [knew] * len(queries)
         return batch
@@ -35,19 +39,28 @@ class Hydrate:
         """Give the batch as if nobody were known: what is left when the store does not answer."""
         return assemble_batch(queries, [None] * len(queries), self._view())
 
-    def _records(self, users: list[str]) -> tuple[list[UserRecord | None], dict[str, Places]]:
+    def _records(self, users: list[str], lost: set[str]) -> tuple[list[UserRecord | None], dict[str, Places]]:
         """Give the records, merged ones joined, and where any were: the places of all that were read."""
-        found = self._store.read(users)
+        found = self._read(users, lost)
         relatives = {name for record in found if record for name in _relatives(record)}
         if not relatives:
             return found, {}
         names = list(relatives)
-        known = dict(zip([*users, *names], [*found, *self._store.read(names)], strict=True))
+        known = dict(zip([*users, *names], [*found, *self._read(names, lost)], strict=True))
         second = {name for main in names if (record := known[main]) for name in record.core.merged} - set(known)
         if second:
-            known |= dict(zip(second, self._store.read(list(second)), strict=True))
+            known |= dict(zip(second, self._read(list(second), lost), strict=True))
         knew = {name: record.places for name, record in known.items() if record}
+        lost |= {user for user in users if (one := known[user]) and not lost.isdisjoint(_relatives(one))}
         return [_with_relatives(user, known) for user in users], knew
+
+    def _read(self, users: list[str], lost: set[str]) -> list[UserRecord | None]:
+        """Give the records of those who can be reached, and note who cannot."""
+        try:
+            return self._store.read(users)
+        except Incomplete as error:
+            lost.update(users[place] for place in error.missing)
+            return list(error.found)
 
 
 def _relatives(record: UserRecord) -> tuple[str, ...]:

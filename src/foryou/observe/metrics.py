@@ -82,6 +82,8 @@ class Metrics:
             meter.observe(ms)
         for stage in trace.fallbacks:
             self.fallbacks.labels(stage).inc(queries)
+        if trace.lost:
+            self.fallbacks.labels("hydrate").inc(trace.lost)
         for rule, count in trace.dropped.items():
             self.dropped.labels(rule).inc(count)
         for boost, count in trace.boosted.items():

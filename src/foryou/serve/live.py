@@ -12,7 +12,7 @@ from foryou.domain.item import ItemChange
 from foryou.domain.lists import EMPTY_SHELF, NO_LISTS, ListChange, Shelf
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
-from foryou.domain.records import Trending
+from foryou.domain.records import NO_TRENDS, Trending
 from foryou.domain.release import MAIN, Release, Shares, version_for
 from foryou.domain.slate import View
 from foryou.models.onboarding import Questions
@@ -72,6 +72,8 @@ class Live:
         self._lists = NO_LISTS
         self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
+        self._trending = NO_TRENDS
+        self.trends_away = ""  # why the feature store did not give the trends at the last look; empty = it did
         self.away = ""  # why the model store could not be asked at the last look; empty = it could
 
     @property
@@ -103,12 +105,20 @@ class Live:
         with self._following:
             self._now_ms = now_ms
             self._lists = followed(self._means.log, self._lists, self._means.decode_list)
-            trending = self._means.features.trending()
+            trending = self._trends()
             for arm in self.arms():
                 view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
                 for pipeline in arm.pipelines.values():
                     pipeline.stages.prepare(view)
                 arm.view = view
+
+    def _trends(self) -> Trending:
+        """Give the trends; those that were known last while the feature store is away."""
+        try:
+            self._trending, self.trends_away = self._means.features.trending(), ""
+        except Unavailable as error:
+            self.trends_away = str(error)
+        return self._trending
 
     def _look(self, catalog: Catalog, trending: Trending, shelf: Shelf) -> View:
         view = self._means.look(catalog, trending, self._now_ms or self._means.clock.now_ms())
@@ -169,7 +179,7 @@ class Live:
         return True
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
-        view = self._look(self._followed(catalog), self._means.features.trending(), EMPTY_SHELF)
+        view = self._look(self._followed(catalog), self._trends(), EMPTY_SHELF)
         arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
         arm.pipelines = self._means.build(bundle, arm)
         arm.questions = self._means.ask(bundle, catalog)  # of what was trained on: every process asks the same

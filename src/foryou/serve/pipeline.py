@@ -112,6 +112,7 @@ class Pipeline:
         batch = None
         with run.stage("hydrate", always=True):
             batch = self.stages.hydrate(queries)
+            run.trace.lost = sum(batch.lost)
         return batch or self.stages.strangers(queries)
 
     def _apply(self, run: Run, rules: Sequence[Rule], batch: QueryBatch) -> None:
@@ -128,6 +129,8 @@ class Pipeline:
         answers = []
         for b, query in enumerate(batch.query):
             degraded = list(dict.fromkeys(run.trace.fallbacks))
+            if batch.lost and batch.lost[b]:
+                degraded.append("hydrate")
             if query.user_id and not batch.known[b]:
                 degraded.append("unknown_user")
             if query.anchor and not batch.anchor[b]:
