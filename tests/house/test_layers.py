@@ -21,7 +21,7 @@ HEIGHT = {part: height for height, row in enumerate(ROWS) for part in row}
 
 ONLY_IN = {
     "scipy": ("train",), "polars": ("train", "ingest", "bench"), "sqlite3": ("stores",), "obstore": ("stores",),
-    "redis": ("stores",), "faiss": ("models",),
+    "redis": ("stores",), "hiredis": ("stores",), "faiss": ("models",),
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
     "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "lightgbm": ("bench",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),

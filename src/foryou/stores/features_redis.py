@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition
+from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
@@ -52,34 +52,43 @@ class RedisFeatures:
     def read(self, users: Sequence[str]) -> list[UserRecord | None]:
         """Give the record of each user, in one round trip to all servers at once; None = never seen.
 
-        Raises Unavailable if a server that holds one of them does not answer, and has no replica that does.
+        Incomplete if the servers of some, Unavailable if those of all do not answer, nor a replica of theirs.
         """
         places: dict[int, list[int]] = {}
         for place, user in enumerate(users):
             places.setdefault(partition_of(user, self._shards), []).append(place)
         names = [user.encode() for user in users]
         found: list[UserRecord | None] = [None] * len(users)
-        for shard, values in self._values({shard: [names[n] for n in some] for shard, some in places.items()}).items():
-            for place, value in zip(places[shard], values, strict=True):
+        values = self._values({shard: [names[n] for n in some] for shard, some in places.items()})
+        for shard, some in values.items():
+            for place, value in zip(places[shard], some, strict=True):
                 found[place] = unpacked(value) if value is not None else None
+        if missing := [place for shard, some in places.items() if shard not in values for place in some]:
+            error = self._servers.unreachable(self._tags[partition_of(users[missing[0]], self._shards)])
+            raise Incomplete(str(error), found, sorted(missing)) if values else error
         return found
 
     def _values(self, wanted: dict[int, list[bytes]]) -> dict[int, list[Value]]:
-        """Give what is stored of users, by shard. A shard that reads another generation by now is asked again."""
+        """Give what is stored of users, by shard that answers. One that reads another generation is asked again."""
         found: dict[int, list[Value]] = {}
+        asked = list(wanted)
         for _ in range(TURNS):
-            asked = [shard for shard in wanted if shard not in found]
             keys = [
                 (tag, [tag + b"live", *(b"%b%d:u%b" % (tag, self._live[shard], name) for name in wanted[shard])])
                 for shard in asked
                 for tag in (self._tags[shard],)
             ]
-            for shard, values in zip(asked, self._servers.gather(keys), strict=True):
+            again: list[int] = []
+            # Who writes must not read from a replica: a record older than the position would lose what came between.
+            for shard, values in zip(asked, self._servers.gather(keys, primary=self._told is not None), strict=True):
                 if values is None:
-                    raise self._servers.unreachable(self._tags[shard])
+                    continue
                 if self._is_current(shard, values[0]):
                     found[shard] = values[1:]
-            if len(found) == len(wanted):
+                else:
+                    again.append(shard)
+            asked = again
+            if not asked:
                 break
         return found
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hiredis import pack_command
 from redis.connection import ConnectionPool
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
@@ -23,9 +24,9 @@ class Node:
 class Call:
     """Commands that are sent to one server together."""
 
-    def __init__(self, node: Node, commands: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, node: Node, commands: Sequence[Any]) -> None:
         self._node, self._count = node, len(commands)
-        self._commands = [("READONLY",), *commands, ("READWRITE",)] if node.replica else commands
+        self._commands: list[Any] = [("READONLY",), *commands, ("READWRITE",)] if node.replica else [*commands]
         self._connection: Any = None
         self._error: RedisError | None = None
 
@@ -33,7 +34,8 @@ class Call:
         """Send them. What fails is told with the answers."""
         try:
             self._connection = self._node.pool.get_connection()
-            self._connection.send_packed_command(self._connection.pack_commands(self._commands))
+            packed = b"".join(map(pack_command, self._commands))
+            self._connection.send_packed_command([packed], check_health=False)
         except (Disconnected, Silent) as error:
             self._error = error
             self._let_go(broken=True)

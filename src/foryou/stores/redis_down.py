@@ -20,6 +20,10 @@ class Down:
         """Say whether this server is down."""
         return name in self._why
 
+    def __bool__(self) -> bool:
+        """Say whether any server is down."""
+        return bool(self._why)
+
     def add(self, name: str, why: Exception | None) -> None:
         """Take a server for down until it answers."""
         with self._lock:

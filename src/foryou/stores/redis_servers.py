@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 from redis.exceptions import TimeoutError as Silent
 from redis.retry import Retry
 
@@ -28,6 +28,7 @@ SCRIPTS = Path(__file__).parent / "lua"
 BATCH = 256  # keys of a read that `read_ms` is meant for; more have as much more time
 SCANNED = 1_000  # keys per step of a deletion
 ANY = ""  # the name of whichever server, as long as none was ever reached
+FAILURES = (RedisError, RedisClusterException)  # the second is none of the first
 Value = bytes | None
 
 
@@ -56,6 +57,7 @@ class Servers:
     def __init__(self, where: Address, password: str = "", patience: Patience | None = None) -> None:
         self.where, self._password, self._patience = where, password, patience or Patience()
         self._made: redis.Redis | RedisCluster | None = None
+        self._slots: dict[bytes, int] = {}
         self._making = threading.Lock()
         self._down = Down(self._answers, self._look_around)
 
@@ -63,23 +65,26 @@ class Servers:
         """Give one more client of the same servers."""
         return Servers(self.where, self._password, self._patience)
 
-    def gather(self, wanted: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[list[Value] | None]:
+    def gather(
+        self, wanted: Sequence[tuple[bytes, Sequence[bytes]]], primary: bool = False
+    ) -> list[list[Value] | None]:
         """Give the values of keys, for each pair of a tag and keys that begin with it; None where nobody answers.
 
         One round trip, to all servers at once. A server that fails is not asked again until it is known to be back;
-        what it holds is read from its replica, if it has one. Raises Unavailable if there is no server at all.
+        what it holds is read from its replica, if it has one, unless only the `primary` will do. Raises Unavailable if
+        there is no server at all.
         """
         found: list[list[Value] | None] = [None] * len(wanted)
         left: list[int] = list(range(len(wanted)))
         patience_s = self._patience.read_ms / 1e3 * (1 + sum(len(keys) for _, keys in wanted) // BATCH)
         with self._translated():
             while left:
-                ways = _by_node([(number, self._reader(wanted[number][0])) for number in left])
+                ways = _by_node([(number, self._reader(wanted[number][0], primary)) for number in left])
                 calls = asked([Call(node, [("MGET", *wanted[n][1]) for n in numbers]) for node, numbers in ways])
                 ends, left = time.monotonic() + patience_s, []
                 for call, (node, numbers) in zip(calls, ways, strict=True):
                     for number, answer in zip(numbers, call.answers(ends), strict=True):
-                        if isinstance(answer, list):
+                        if type(answer) is list:
                             found[number] = answer
                         elif isinstance(answer, ResponseError):  # moved, or on the move
                             found[number] = [self._client.get(key) for key in wanted[number][1]]
@@ -163,7 +168,7 @@ class Servers:
                     raise Disconnected("no server answers")
                 try:
                     self._made = self._connected()
-                except RedisError as error:
+                except FAILURES as error:
                     self._down.add(ANY, error)
                     raise
             return self._made
@@ -181,26 +186,29 @@ class Servers:
         host, port = self.where.hosts[0]
         return redis.Redis(host=host, port=port, db=self.where.database, **shared)
 
-    def _nodes(self, tag: bytes) -> list[Node]:
+    def _nodes(self, tag: bytes, replicas: bool = True) -> list[Node]:
         """Give the servers that have this tag, the primary first."""
         client = self._client
         if not self.where.cluster:
             return [Node(str(self.where), client.connection_pool)]
-        held = client.nodes_manager.slots_cache.get(key_slot(tag)) or []
+        slot = self._slots.get(tag)
+        if slot is None:
+            slot = self._slots[tag] = key_slot(tag)
         return [
             Node(one.name, client.get_redis_connection(one).connection_pool, place > 0)
-            for place, one in enumerate(held)
+            for place, one in enumerate(client.nodes_manager.slots_cache.get(slot) or ())
+            if place == 0 or replicas
         ]
 
     def _usable(self, tag: bytes) -> Node:
         """Give the primary of a tag. Raises Disconnected if it is known to be down."""
-        nodes = self._nodes(tag)
+        nodes = self._nodes(tag, replicas=False)
         if not nodes or nodes[0].name in self._down:
             raise Disconnected(f"{nodes[0].name if nodes else 'its slot'} is down")
         return nodes[0]
 
-    def _reader(self, tag: bytes) -> Node | None:
-        nodes = self._nodes(tag)
+    def _reader(self, tag: bytes, primary: bool = False) -> Node | None:
+        nodes = self._nodes(tag, replicas=not primary and (self._patience.replicas or bool(self._down)))
         if self._patience.replicas:
             nodes = nodes[1:] + nodes[:1]
         return next((node for node in nodes if node.name not in self._down), None)
@@ -215,7 +223,7 @@ class Servers:
                 return bool(self._client.ping())
             node = self._client.get_node(node_name=name)
             return node is None or bool(self._client.ping(target_nodes=node))
-        except RedisError:
+        except FAILURES:
             return False
 
     def _look_around(self) -> None:
@@ -227,7 +235,7 @@ class Servers:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except RedisError as error:
+        except FAILURES as error:
             raise Unavailable(
                 f"{self.where} cannot be used now: {error or type(error).__name__}; see whether its servers run"
             ) from error
