@@ -58,6 +58,20 @@ class Stores(Group, frozen=True):
     models: Annotated[str, Meta(description="bundles, catalogs and releases: s3://bucket/prefix or file:///folder")] = (
         ""
     )
+    features: Annotated[
+        str, Meta(description="user records and counters: redis://host:port or redis+cluster://host:port,host:port")
+    ] = ""
+    partitions: Annotated[
+        int, Meta(ge=1, le=4_096, description="partitions of the log, over which Redis spreads users; fixed for ever")
+    ] = 4
+    read_ms: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="ms that Redis may take for a batch of users; then it is down"),
+    ] = 50
+    write_ms: Annotated[int, Meta(ge=10, le=60_000, description="ms that Redis may take for a fold")] = 2_000
+    read_from: Annotated[
+        Literal["primary", "replica"], Meta(description="who answers reads in a cluster; a replica may be ms behind")
+    ] = "primary"
     endpoint: Annotated[str, Meta(description="address of an S3 that is not Amazon's; empty = AWS_ENDPOINT_URL")] = ""
     region: Annotated[str, Meta(description="region of the bucket; empty = AWS_REGION")] = ""
     cache: Annotated[str, Meta(description="folder on a local disk for copies of bundles; empty = in the home")] = ""
@@ -299,6 +313,11 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(name), dict)
         merged[name] = _merge(merged[name], value) if both else value
     return merged
+
+
+def redis_password(environment: Mapping[str, str] | None = None) -> str:
+    """Give the password of Redis, "" = none: a variable, as redis-cli has it, so that no setting shows it."""
+    return (os.environ if environment is None else environment).get("REDISCLI_AUTH", "")
 
 
 def explain(config: Config) -> Iterator[tuple[str, Any, Any, str]]:

@@ -1,17 +1,77 @@
 """Does the scheme of a URL choose the technology, and is one that nobody keeps refused?"""
 
+import json
+import sys
+
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from foryou.cli import app
-from foryou.config import Config, Stores, load
-from foryou.domain.errors import Invalid
+from foryou.config import Config, Stores, load, redis_password
+from foryou.domain.errors import Invalid, StalePosition
+from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
+from foryou.domain.log import Stream
+from foryou.domain.records import Change
 from foryou.domain.release import Release
+from foryou.ingest.codec import event_record, item_record
 from foryou.services.s3 import BUCKET, REGION
 from foryou.stores.objects import Bucket
 from foryou.wiring import backends, serving
 from foryou.wiring.home import open_home
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "mongo://host",
+            r"stores.features: 'mongo://host' is not the URL of a store; .* redis://…, redis\+c",
+        ),
+        ("redis://host:x", r"redis: 'redis://host:x' is not understood; write redis://"),
+        ("redis://me:word@host", r"redis: the URL holds a password, .* set the variable REDISCLI_AUTH"),
+    ],
+)
+def test_a_url_that_names_no_redis_is_refused_before_anything_starts(url: str, said: str, tmp_path) -> None:
+    with pytest.raises(Invalid, match=said):
+        CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--features", url], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("service", ["redis", "redis-cluster"])
+def test_a_home_has_its_records_in_redis_and_refolds_them_there(service: str, services, tmp_path) -> None:
+    stores = {"features": f"{services(service)}?namespace={tmp_path.name}", "partitions": 8}
+    home = open_home(load(tmp_path, {}, stores=stores))
+    people = [f"user-{number}" for number in range(30)]
+    for number, name in enumerate(people):
+        item = ItemChange(item_id=f"film-{number}", op="put", received_ms=home.clock.now_ms())
+        home.log.append(Stream.ITEMS, [item_record(item)])
+        event = Event(f"event-{number}", name, Action.LIKE, home.clock.now_ms(), f"film-{number}", home.clock.now_ms())
+        home.log.append(Stream.EVENTS, [event_record(event)])
+    worker = home.worker()
+    worker.lease()
+    assert worker.catch_up().events == 30
+    before = [(record.core, record.history.tobytes()) for record in home.features.read(people) if record]
+    said = {"FORYOU_STORES__FEATURES": stores["features"], "FORYOU_STORES__PARTITIONS": "8"}
+    done = CliRunner(env=said).invoke(app, ["refold", "--home", str(tmp_path), "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout) == {"events": 30, "users": 0}
+    after = [(record.core, record.history.tobytes()) for record in home.features.read(people) if record]
+    assert (len(after), after) == (30, before)
+    with pytest.raises(StalePosition):
+        home.features.write(Change(0, {"events": 3}, {"events": 4}, {}, {}), 1)
+    assert not (tmp_path / "features.db").exists()
+    home.close()
+
+
+def test_without_its_client_redis_is_refused_with_what_to_install(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "foryou.stores.features_redis", None)
+    with pytest.raises(Invalid, match=r"stores.features: no client of Redis \(.*\); pip install 'foryou\[redis\]'"):
+        open_home(load(tmp_path, {}, stores={"features": "redis://host"}))
+
+
+def test_the_password_of_redis_is_a_variable_and_no_setting() -> None:
+    assert redis_password({"REDISCLI_AUTH": "word"}) == "word"
+    assert redis_password({}) == ""
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "s3:/bucket", "bucket", "/a/folder", "://x"])

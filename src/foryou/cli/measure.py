@@ -7,6 +7,7 @@ import numpy as np
 import typer
 
 from foryou.bench import accuracy, catalog, correct, freshness, onboarding, trivago, world
+from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
@@ -15,12 +16,13 @@ from foryou.cli.demo import ROOT
 from foryou.cli.run import on_clock
 from foryou.config import Config
 from foryou.domain.catalog import Catalog
+from foryou.domain.clock import Clock
 from foryou.domain.errors import Invalid
 from foryou.domain.log import Stream
 from foryou.ingest import data, importers
 from foryou.simulate.market import Market
 from foryou.train.dataset import interactions
-from foryou.wiring import training
+from foryou.wiring import backends, training
 from foryou.wiring.home import Home, open_home
 
 FOLDER = Path("var/bench")
@@ -139,6 +141,33 @@ def onboarding_(
         result = onboarding.measure(home, questions, report)
         home.close()
     _tell("onboarding", result, json)
+
+
+@bench.command("features")
+def features_(
+    features: Annotated[
+        str | None, typer.Option(help="the store, such as redis+cluster://host:port", show_default="the home")
+    ] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="over which Redis spreads the users")] = 64,
+    users: Annotated[int, typer.Option(min=1, help="users that are read at a time")] = 32,
+    batches: Annotated[int, typer.Option(min=20, help="reads")] = 2_000,
+    data_path: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Sizes of the records of MovieLens 100K, and how fast a feature store reads and writes them.
+
+    In Redis the records of the bench keep to the namespace `bench`; nothing else there is touched.
+    """
+    with show.progress() as report:
+        _, home = imported(data_path, report)
+        records = stores.folded(home)
+        home.close()
+    url = f"{features}?namespace=bench" if features and "?" not in features else features
+    config = settings(FOLDER / "features", stores={"features": url, "partitions": partitions})
+    store = backends.opened("stores.features", backends.FEATURES, config.stores.features, config, Clock())
+    result = stores.measure(store, records, partitions, users, batches)
+    store.close()
+    _tell("features", result, json)
 
 
 @bench.command("trivago")

@@ -32,12 +32,16 @@ def serve(
     models: Annotated[
         str | None, typer.Option(help="where bundles lie, such as s3://bucket/prefix", show_default="the home")
     ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="where records lie, such as redis+cluster://host:port", show_default="the home")
+    ] = None,
     clock: Annotated[
         str, typer.Option(help="wall, or log: go on from the newest event, for data of the past")
     ] = "wall",
 ) -> None:
     """Answer on http://127.0.0.1:8000 with API processes and one stream process. Ctrl-C stops them all."""
-    config = settings(home, serve={"host": host, "port": port, "workers": workers}, stores={"models": models})
+    stores = {"models": models, "features": features}
+    config = settings(home, serve={"host": host, "port": port, "workers": workers}, stores=stores)
     if config.serve.host not in LOOPBACK:
         raise Invalid(
             "serve.host",
@@ -45,6 +49,7 @@ def serve(
             "listen on 127.0.0.1 behind a proxy that checks who asks",
         )
     backends.check("stores.models", backends.MODELS, config.stores.models)
+    backends.check("stores.features", backends.FEATURES, config.stores.features)
     command, environment = serving.launch(on_clock(config, clock))
     os.execve(command[0], command, environment)
 

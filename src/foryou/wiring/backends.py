@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from foryou.config import Config
+from foryou.config import Config, redis_password
 from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.stores.features_sqlite import SqliteFeatures
@@ -15,15 +15,18 @@ from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.stores.objects import Bucket
+from foryou.stores.redis_address import address
 
 Port = TypeVar("Port")
 Opener = Callable[[str, Config, TimeSource], Port]  # of a URL, empty = in the home
 
 LOGS: dict[str, Opener[EventLog]] = {
-    "": lambda url, config, clock: SqliteLog(Path(config.home) / "log", clock),
+    "": lambda url, config, clock: SqliteLog(Path(config.home) / "log", clock, config.stores.partitions),
 }
 FEATURES: dict[str, Opener[FeatureStore]] = {
     "": lambda url, config, clock: SqliteFeatures(Path(config.home) / "features.db", clock),
+    "redis": lambda url, config, clock: redis_features(url, config, clock),
+    "redis+cluster": lambda url, config, clock: redis_features(url, config, clock),
 }
 ITEMS: dict[str, Opener[ItemStore]] = {
     "": lambda url, config, clock: SqliteItems(Path(config.home) / "catalog.db", clock),
@@ -47,6 +50,20 @@ def check(where: str, openers: Mapping[str, object], url: str) -> None:
     if url and not (scheme and rest and scheme in openers):
         known = ", ".join(f"{name}://…" for name in openers if name)
         raise Invalid(where, f"{url!r} is not the URL of a store", f"leave it empty for the home, or give {known}")
+    if scheme.startswith("redis"):
+        address(url)
+
+
+def redis_features(url: str, config: Config, clock: TimeSource) -> FeatureStore:
+    """Open the records in Redis. Raises Invalid where its client is not installed."""
+    try:
+        from foryou.stores.features_redis import RedisFeatures
+        from foryou.stores.redis_servers import Patience, Servers
+    except ImportError as error:
+        raise Invalid("stores.features", f"no client of Redis ({error})", "pip install 'foryou[redis]'") from None
+    stores = config.stores
+    patience = Patience(stores.read_ms, stores.write_ms, stores.read_from == "replica")
+    return RedisFeatures(Servers(address(url), redis_password(), patience), clock, stores.partitions)
 
 
 def cache(url: str, config: Config) -> Path:

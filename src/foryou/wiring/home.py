@@ -72,7 +72,7 @@ def open_home(config: Config) -> Home:
     return Home(
         config, clock,
         log=opened("stores.log", backends.LOGS, "", config, clock),
-        features=opened("stores.features", backends.FEATURES, "", config, clock),
+        features=opened("stores.features", backends.FEATURES, stores.features, config, clock),
         items=opened("stores.items", backends.ITEMS, "", config, clock),
         models=opened("stores.models", backends.MODELS, stores.models, config, clock),
     )  # fmt: skip

@@ -89,6 +89,7 @@ def service(home: Home, metrics: Metrics) -> Service:
 
 def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
     logged = dropped = 0
+    told = False
     while not stop.wait(config.serve.refresh_ms / 1e3):
         if orphaned(config):
             os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
@@ -97,6 +98,11 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
         except Exception as error:  # noqa: BLE001 - without this thread the process would serve old news for ever
             parts.metrics.fallbacks.labels("refresh").inc()
             print(f"refresh failed, serving what was known: {error!r}", file=sys.stderr)  # noqa: T201
+        if away := parts.live.trends_away:
+            parts.metrics.fallbacks.labels("trends").inc()
+        if away and not told:
+            print(f"no look at the trends, serving those that were known: {away}", file=sys.stderr)  # noqa: T201
+        told = bool(away)
         exposures = parts.exposures
         parts.metrics.exposures.labels("logged").inc(exposures.written - logged)
         parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
@@ -243,7 +249,7 @@ def _variables(config: Config) -> dict[str, str]:
     serve = config.serve
     said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
             "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers),
-            "STORES__MODELS": config.stores.models}  # fmt: skip
+            "STORES__MODELS": config.stores.models, "STORES__FEATURES": config.stores.features}  # fmt: skip
     return {configuration.PREFIX + name: value for name, value in said.items()}
 
 
