@@ -34,7 +34,7 @@ Value = bytes | None
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long servers may take. `read_ms`: for one batch of records; `write_ms`: for a script, and to connect.
+    """How long servers may take. `read_ms`: for one batch of records; `write_ms`: for a script, and for who folds.
 
     `replicas`: read from a replica where there is one; it may be some milliseconds behind.
     """
@@ -76,7 +76,8 @@ class Servers:
         """
         found: list[list[Value] | None] = [None] * len(wanted)
         left: list[int] = list(range(len(wanted)))
-        patience_s = self._patience.read_ms / 1e3 * (1 + sum(len(keys) for _, keys in wanted) // BATCH)
+        batches = 1 + sum(len(keys) for _, keys in wanted) // BATCH
+        patience_s = (self._patience.write_ms if primary else self._patience.read_ms * batches) / 1e3
         with self._translated():
             while left:
                 ways = _by_node([(number, self._reader(wanted[number][0], primary)) for number in left])
@@ -150,7 +151,9 @@ class Servers:
 
     def unreachable(self, tag: bytes) -> Unavailable:
         """Give the error that says that nobody who has this tag answers."""
-        why = "; ".join(f"{name or 'any server'}: {error or type(error).__name__}" for name, error in self._down.why())
+        why = "; ".join(
+            f"{name or 'any server'}: {str(error) or type(error).__name__}" for name, error in self._down.why()
+        )
         return Unavailable(f"{self.where} gives no answer for {tag.decode()} ({why}); see whether its servers run")
 
     def close(self) -> None:
@@ -237,7 +240,7 @@ class Servers:
             yield
         except FAILURES as error:
             raise Unavailable(
-                f"{self.where} cannot be used now: {error or type(error).__name__}; see whether its servers run"
+                f"{self.where} cannot be used now: {str(error) or type(error).__name__}; see whether its servers run"
             ) from error
 
 
