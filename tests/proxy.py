@@ -1,6 +1,10 @@
-"""How does a test take a server away? A TCP proxy before it, whose connections the test cuts, starves or mends."""
+"""How does a test take a server away? A TCP proxy before it, whose connections the test cuts, starves or mends.
+
+A Kafka broker tells its clients where to find it; in what it says, the proxy puts its own port for that of the broker.
+"""
 
 import socket
+import struct
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -20,6 +24,9 @@ class Proxy:
         self._cut = False
         self._left: int | None = None  # bytes that may still come from the server, None = any
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._told, self._mine = (
+            where.hostname.encode() + struct.pack(">i", port) for port in (where.port, urlsplit(self.url).port)
+        )
         self._pairs: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -76,6 +83,7 @@ class Proxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket, from_server: bool) -> None:
         with suppress(OSError):
             while piece := source.recv(PIECE):
+                piece = piece.replace(self._told, self._mine) if from_server else piece
                 sink.sendall(piece[: self._allowed(len(piece))] if from_server else piece)
                 if self._left == 0:
                     self.cut()

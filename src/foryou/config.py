@@ -55,6 +55,10 @@ class Serve(Group, frozen=True):
 class Stores(Group, frozen=True):
     """Where what is kept lies; empty = in the home. Keys come from the usual variables (`AWS_ACCESS_KEY_ID`, …)."""
 
+    log: Annotated[str, Meta(description="events and changes: kafka://host:port[,host:port]/prefix?partitions=4")] = ""
+    spool_mb: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="events an API process keeps while the log is away, MB; 0 = none")
+    ] = 256
     models: Annotated[str, Meta(description="bundles, catalogs and releases: s3://bucket/prefix or file:///folder")] = (
         ""
     )

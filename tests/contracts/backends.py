@@ -20,6 +20,7 @@ from foryou.services.s3 import BUCKET, REGION
 from foryou.stores.features_redis import RedisFeatures
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
+from foryou.stores.log_kafka import KafkaLog
 from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.stores.objects import Bucket
@@ -48,6 +49,7 @@ class At:
 
 LOGS: dict[str, Callable[[At], EventLog]] = {
     "sqlite": lambda at: SqliteLog(at.place / "log", at.clock),
+    "kafka": lambda at: KafkaLog(f"{at.url}/{at.namespace}", at.clock),
 }
 TELLS_REPEATS = ["sqlite"]  # logs that know every id that they hold
 

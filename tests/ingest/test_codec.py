@@ -11,7 +11,7 @@ from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
 from foryou.domain.lists import ItemList, Kind, ListChange
-from foryou.domain.log import Stream
+from foryou.domain.log import Record, Stream
 from foryou.domain.records import UserChange
 from foryou.ingest.codec import (
     content_id,
@@ -24,6 +24,7 @@ from foryou.ingest.codec import (
     records_of,
     user_of,
     user_record,
+    whole,
 )
 
 ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
@@ -163,3 +164,15 @@ def test_a_list_comes_back_as_it_went_in_and_its_deletion_too() -> None:
         assert record.key == "ads"
         assert list_of(record.body) == change
     assert list_record(ListChange(name="ads", received_ms=3)).record_id != record.record_id
+
+
+def test_only_a_record_that_says_all_makes_the_earlier_ones_needless() -> None:
+    items = {"put": {"published_ms": 5}, "delete": {}}
+    for op, said in items.items():
+        assert whole(Stream.ITEMS, item_record(ItemChange(item_id="a", op=op, **said)))
+        assert whole(Stream.USERS, user_record(UserChange(user_id="a", op=op)))
+    parts = [ItemChange(item_id="a", op="put"), ItemChange(item_id="a", op="patch", published_ms=5)]
+    assert not any(whole(Stream.ITEMS, item_record(part)) for part in parts)
+    assert not whole(Stream.USERS, user_record(UserChange(user_id="a", op="patch")))
+    assert not whole(Stream.ITEMS, Record("a", "id", b"?"))
+    assert not whole(Stream.EVENTS, event_record(Event("e", "a", Action.VIEW, 1, "i")))

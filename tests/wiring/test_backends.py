@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from foryou.cli import app
 from foryou.config import Config, Stores, load, redis_password
-from foryou.domain.errors import Invalid, StalePosition
+from foryou.domain.errors import Invalid, StalePosition, Unavailable
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
-from foryou.domain.log import Stream
+from foryou.domain.log import Record, Stream, partition_of
 from foryou.domain.records import Change
 from foryou.domain.release import Release
 from foryou.ingest.codec import event_record, item_record
@@ -96,6 +96,27 @@ def test_models_may_lie_in_another_folder_or_in_a_bucket(tmp_path, services) -> 
     assert (tmp_path / "b-1" / "cache").is_dir()
 
 
+def test_events_may_lie_in_kafka(tmp_path, services) -> None:
+    url = f"{services('kafka')}/{tmp_path.parent.name}-{tmp_path.name}?partitions=2"
+    first, second = (open_home(load(tmp_path / name, {}, stores={"log": url})) for name in "ab")
+    first.log.append(Stream.EVENTS, [Record("ann", "id", b"")])
+    assert second.log.ends(Stream.EVENTS) == {partition_of("ann", 2): 0}
+    assert not (tmp_path / "a" / "log").exists()
+    first.close()
+    second.close()
+
+
+def test_without_its_library_a_log_on_kafka_says_what_to_install(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "foryou.stores.log_kafka", None)
+    with pytest.raises(Unavailable, match=r"needs confluent-kafka \(.*\); pip install 'foryou\[kafka\]'"):
+        open_home(load(tmp_path, {}, stores={"log": "kafka://127.0.0.1:9"}))
+
+
+def test_a_log_that_nobody_keeps_is_refused_before_anything_starts(tmp_path) -> None:
+    with pytest.raises(Invalid, match=r"stores.log: 'ftp://h' is not the URL .*, or give kafka://…"):
+        CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--log", "ftp://h"], catch_exceptions=False)
+
+
 def test_the_copies_of_two_buckets_do_not_mix(tmp_path) -> None:
     config = load(tmp_path, {})
     assert backends.cache("s3://one/models", config) != backends.cache("s3://two/models", config)
@@ -106,7 +127,8 @@ def test_the_copies_of_two_buckets_do_not_mix(tmp_path) -> None:
 def test_the_settings_of_a_bucket_reach_it_and_the_processes(tmp_path) -> None:
     config = load(tmp_path, {}, stores={"models": "s3://b/p", "endpoint": "http://h:1", "region": "r"})
     assert backends.bucket(config) == Bucket("http://h:1", "r")
-    environment = serving.launch(config)[1]
+    stores = msgspec.structs.replace(config.stores, log="kafka://h:1", spool_mb=7)
+    environment = serving.launch(msgspec.structs.replace(config, stores=stores))[1]
     again = load(None, {name: value for name, value in environment.items() if name.startswith("FORYOU_STORES")})
-    assert again.stores == msgspec.structs.replace(Config().stores, models="s3://b/p")
+    assert again.stores == msgspec.structs.replace(Config().stores, log="kafka://h:1", spool_mb=7, models="s3://b/p")
     assert Stores() == Config().stores

@@ -40,6 +40,10 @@ app.add_typer(models, name="models", rich_help_panel="Learn")
 app.add_typer(bench, name="bench", rich_help_panel="Measure")
 app.add_typer(services, name="services", rich_help_panel="Run")
 
+LogOption = Annotated[
+    str | None,
+    typer.Option("--log", help="where events lie, such as kafka://host:9092/prefix", show_default="the home"),
+]
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="folder of logs, records and bundles", show_default=str(config.HOME))
 ]
@@ -64,6 +68,6 @@ def settings(home: Path | None, **overrides: Any) -> Config:
 def opened(home: Path | None, new: bool = False) -> Home:
     """Open the stores of the home. Raises NotFound where there is none, unless it may be a `new` one."""
     config = settings(home)
-    if not new and not Path(config.home, "log").is_dir():
+    if not new and not config.stores.log and not Path(config.home, "log").is_dir():
         raise NotFound(f"There is no home at {config.home}; `foryou import PATH --home DIR` or `foryou demo` makes one")
     return open_home(config)

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened, settings
+from foryou.cli.app import HomeOption, JsonOption, LogOption, app, opened, settings
 from foryou.config import Config
 from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.log import Stream
@@ -29,6 +29,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port", show_default="8000")] = None,
     workers: Annotated[int | None, typer.Option(help="API processes", show_default="2")] = None,
+    log: LogOption = None,
     models: Annotated[
         str | None, typer.Option(help="where bundles lie, such as s3://bucket/prefix", show_default="the home")
     ] = None,
@@ -40,7 +41,7 @@ def serve(
     ] = "wall",
 ) -> None:
     """Answer on http://127.0.0.1:8000 with API processes and one stream process. Ctrl-C stops them all."""
-    stores = {"models": models, "features": features}
+    stores = {"log": log, "models": models, "features": features}
     config = settings(home, serve={"host": host, "port": port, "workers": workers}, stores=stores)
     if config.serve.host not in LOOPBACK:
         raise Invalid(
@@ -48,6 +49,7 @@ def serve(
             f"{config.serve.host} is a public address and the API has no keys yet",
             "listen on 127.0.0.1 behind a proxy that checks who asks",
         )
+    backends.check("stores.log", backends.LOGS, config.stores.log)
     backends.check("stores.models", backends.MODELS, config.stores.models)
     backends.check("stores.features", backends.FEATURES, config.stores.features)
     command, environment = serving.launch(on_clock(config, clock))
@@ -77,12 +79,12 @@ def newest_ms(home: Home) -> int:
 
 
 @app.command(rich_help_panel=PANEL)
-def stream(home: HomeOption = None) -> None:
+def stream(home: HomeOption = None, log: LogOption = None) -> None:
     """Fold the log into the records until Ctrl-C; `serve` runs one of these itself. A second one stands by."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    serving.stream(settings(home), stop.is_set)
+    serving.stream(settings(home, stores={"log": log}), stop.is_set)
 
 
 @app.command(rich_help_panel=PANEL)

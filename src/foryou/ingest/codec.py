@@ -101,6 +101,20 @@ def list_of(body: bytes) -> ListChange:
     return _decoded(_list_decoder, body, "a change of a list")
 
 
+def whole(stream: Stream, record: Record) -> bool:
+    """Say whether a record says all there is about its item or user: a log may then forget the earlier ones.
+
+    A patch does not, nor a put of an item that leaves it to the first one when the item was published.
+    """
+    try:
+        if stream is Stream.ITEMS:
+            change = item_of(record.body)
+            return change.op == "delete" or (change.op == "put" and bool(change.published_ms))
+        return stream is Stream.USERS and user_of(record.body).op != "patch"
+    except Refused:
+        return False
+
+
 def content_id(*parts: str) -> str:
     """Give an id made of what is said: equal parts, equal id. No part may hold a NUL, which parts them."""
     return _hash("\0".join(parts).encode())

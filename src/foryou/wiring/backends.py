@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from foryou.config import Config, redis_password
-from foryou.domain.errors import Invalid
+from foryou.domain.errors import Invalid, Unavailable
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.ingest.codec import whole
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
@@ -20,8 +21,18 @@ from foryou.stores.redis_address import address
 Port = TypeVar("Port")
 Opener = Callable[[str, Config, TimeSource], Port]  # of a URL, empty = in the home
 
+
+def _kafka(url: str, config: Config, clock: TimeSource) -> EventLog:  # noqa: ARG001
+    try:
+        from foryou.stores.log_kafka import KafkaLog
+    except ImportError as error:
+        raise Unavailable(f"A log on Kafka needs confluent-kafka ({error}); pip install 'foryou[kafka]'") from error
+    return KafkaLog(url, clock, whole)
+
+
 LOGS: dict[str, Opener[EventLog]] = {
     "": lambda url, config, clock: SqliteLog(Path(config.home) / "log", clock, config.stores.partitions),
+    "kafka": _kafka,
 }
 FEATURES: dict[str, Opener[FeatureStore]] = {
     "": lambda url, config, clock: SqliteFeatures(Path(config.home) / "features.db", clock),

@@ -71,7 +71,7 @@ def open_home(config: Config) -> Home:
     Path(config.home).mkdir(parents=True, exist_ok=True)
     return Home(
         config, clock,
-        log=opened("stores.log", backends.LOGS, "", config, clock),
+        log=opened("stores.log", backends.LOGS, stores.log, config, clock),
         features=opened("stores.features", backends.FEATURES, stores.features, config, clock),
         items=opened("stores.items", backends.ITEMS, "", config, clock),
         models=opened("stores.models", backends.MODELS, stores.models, config, clock),

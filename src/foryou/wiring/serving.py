@@ -249,6 +249,7 @@ def _variables(config: Config) -> dict[str, str]:
     serve = config.serve
     said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
             "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers),
+            "STORES__LOG": config.stores.log, "STORES__SPOOL_MB": str(config.stores.spool_mb),
             "STORES__MODELS": config.stores.models, "STORES__FEATURES": config.stores.features}  # fmt: skip
     return {configuration.PREFIX + name: value for name, value in said.items()}
 

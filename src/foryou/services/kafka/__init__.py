@@ -34,6 +34,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+log.cleaner.backoff.ms=200
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
