@@ -85,7 +85,7 @@ class Onboarding:
 
     async def _end(self, stream: Stream, user_id: str) -> int:
         ends: Position = await asyncio.to_thread(self._log.ends, stream)
-        return ends[partition_of(user_id, self._log.partitions())]
+        return ends.get(partition_of(user_id, self._log.partitions()), -1)  # none where it waits in a spool
 
     def _reached(self, user_id: str, wanted: dict[Stream, int]) -> bool:
         held = self._features.position(partition_of(user_id, self._log.partitions()))

@@ -1,17 +1,19 @@
 """bench: speed and accuracy, measured by commands that anyone can run."""
 
+import shutil
+import uuid
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from foryou.bench import accuracy, catalog, correct, freshness, onboarding, trivago, world
+from foryou.bench import accuracy, catalog, correct, freshness, ingest, onboarding, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
-from foryou.cli.app import JsonOption, bench, settings
+from foryou.cli.app import JsonOption, LogOption, bench, settings
 from foryou.cli.demo import ROOT
 from foryou.cli.run import on_clock
 from foryou.config import Config
@@ -112,6 +114,26 @@ def _catalog(home: Home) -> Catalog:
     release = home.models.release()
     version = next(iter(release.families.values()))[0][0] if release else ""
     return home.models.load_catalog(home.models.load(version).manifest.catalog)
+
+
+@bench.command("ingest")
+def ingest_(
+    log: LogOption = None,
+    seconds: Annotated[float, typer.Option(min=1, help="how long")] = 10.0,
+    connections: Annotated[int, typer.Option(min=1, max=64, help="clients that post at once")] = 4,
+    size: Annotated[int, typer.Option(min=1, max=1_000, help="events per request")] = 500,
+    workers: WorkersOption = 2,
+    json: JsonOption = False,
+) -> None:
+    """How many events per second `POST /v1/events` makes durable in the log, with all processes of `serve` running."""
+    folder = FOLDER / "ingest" / uuid.uuid4().hex[:8]
+    config = settings(folder, stores={"log": log})
+    with running(config, workers) as server:
+        home = open_home(config)
+        result = ingest.measure(server, home.log, seconds, connections, size)
+        home.close()
+    shutil.rmtree(folder)
+    _tell("ingest", result | {"log": config.stores.log or "in the home", "workers": workers}, json)
 
 
 @bench.command("accuracy")

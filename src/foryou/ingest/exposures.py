@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 
-from foryou.domain.errors import Unavailable
+from foryou.domain.errors import ForyouError
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Stream
 from foryou.domain.ports import EventLog
@@ -45,5 +45,5 @@ class Exposures:
             try:
                 self._log.append(Stream.EXPOSURES, [exposure_record(exposure) for exposure in batch])
                 self.written += len(batch)
-            except Unavailable:
+            except ForyouError:
                 self.dropped += len(batch)

@@ -59,6 +59,15 @@ class Metrics:
         self.refused = Gauge(
             "foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max", registry=registry
         )
+        self.spool_records = Gauge(
+            "foryou_spool_records", "records that wait for the log", multiprocess_mode="livesum", registry=registry
+        )
+        self.spool_bytes = Gauge(
+            "foryou_spool_bytes", "bytes that wait for the log", multiprocess_mode="livesum", registry=registry
+        )
+        self.spool_age = Gauge(
+            "foryou_spool_age_s", "how long the oldest one waits, s", multiprocess_mode="livemax", registry=registry
+        )
         self._stages: dict[str, Histogram] = {}  # finding a child costs more than counting
         self._traces = 0
         self._sources: dict[str, Counter] = {}
@@ -108,4 +117,21 @@ def exposition() -> Callable[[], bytes]:
         return generate_latest
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return lambda: generate_latest(registry)
+
+    def exposed() -> bytes:
+        _bury()
+        return generate_latest(registry)
+
+    return exposed
+
+
+def _bury() -> None:
+    """Forget the gauges of processes that are gone: what they had waiting, another one has now."""
+    for file in Path(os.environ[PROCESSES]).glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:  # it runs, as somebody else
+            continue

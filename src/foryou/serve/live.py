@@ -86,8 +86,10 @@ class Live:
         return list(self._serving[1].values())
 
     def arm_for(self, user_id: str, family: str = MAIN) -> Arm:
-        """Give the arm that answers this user."""
+        """Give the arm that answers this user. Raises Unavailable before the first one is there."""
         release, arms = self._serving
+        if not arms:
+            raise Unavailable("No bundle serves yet, as the log with the items was never reached; try again later")
         shares = release.families.get(family) or next(iter(release.families.values()))
         return arms[version_for(user_id, shares, family)]
 

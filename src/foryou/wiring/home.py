@@ -1,7 +1,7 @@
 """Which stores does a home have? Ports, opened as the settings say; `wiring.backends` knows by whom they are kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from foryou.ingest.worker import Worker
 from foryou.models import onboarding
 from foryou.models.popularity import Popularity
 from foryou.serve.live import Live, Means
+from foryou.stores.log_spooled import Spooled
+from foryou.stores.spool import Spool
 from foryou.wiring import backends
 from foryou.wiring.backends import opened
 from foryou.wiring.models import untrained
@@ -76,3 +78,12 @@ def open_home(config: Config) -> Home:
         items=opened("stores.items", backends.ITEMS, "", config, clock),
         models=opened("stores.models", backends.MODELS, stores.models, config, clock),
     )  # fmt: skip
+
+
+def spooled(home: Home) -> Home:
+    """Give the home with a spool before a log that is elsewhere: that of a process which acknowledges events."""
+    stores = home.config.stores
+    if not (stores.log and stores.spool_mb):
+        return home
+    spool = Spool(Path(home.config.home) / "spool", stores.spool_mb * 1_000_000, home.clock)
+    return replace(home, log=Spooled(home.log, spool))

@@ -27,7 +27,8 @@ from foryou.ingest.worker import FOLDED, Worker
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
-from foryou.wiring.home import Home, open_home
+from foryou.stores.log_spooled import Spooled
+from foryou.wiring.home import Home, open_home, spooled
 
 LEASE_RENEWALS = 3  # per lease time
 RESTART_S = 0.5
@@ -40,7 +41,7 @@ def application() -> Litestar:
     metrics = Metrics()
 
     def make() -> Service:
-        made = service(open_home(config), metrics)
+        made = service(spooled(open_home(config)), metrics)
         _without_pauses()
         return made
 
@@ -61,10 +62,16 @@ def orphaned(config: Config) -> bool:
 
 
 def service(home: Home, metrics: Metrics) -> Service:
-    """Give the service of a home, its pipelines warm and kept fresh by a thread of its own."""
+    """Give the service of a home, its pipelines warm and kept fresh by a thread of its own.
+
+    If the log is away, it takes events, and answers as soon as it knows which items there are.
+    """
     config = home.config
     live = home.live()
-    live.refresh()
+    try:
+        live.refresh()
+    except Unavailable as error:
+        print(f"takes events only, until the log is back: {error}", file=sys.stderr)  # noqa: T201
     exposures = Exposures(home.log, config.serve.exposure_queue)
     parts = Parts(
         live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
@@ -108,6 +115,20 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
         parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
         logged, dropped = exposures.written, exposures.dropped
         _measure(parts.live, parts.metrics)
+        if isinstance(parts.log, Spooled):
+            told = _watch_spool(parts.log, parts, told)
+
+
+def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
+    """Measure what waits for the log, and say when it begins and ends to; gives whether it does."""
+    metrics, spool = parts.metrics, log.spool
+    metrics.spool_records.set(spool.records)
+    metrics.spool_bytes.set(spool.bytes)
+    metrics.spool_age.set(log.age_s(parts.clock.now_ms()))
+    if bool(spool.records) != told:
+        said = f"events wait for the log: {log.why}" if not told else "all events that waited are in the log"
+        print(said, file=sys.stderr)  # noqa: T201
+    return bool(spool.records)
 
 
 def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:

@@ -111,18 +111,20 @@ def _configs() -> dict[str, Mapping[str, str]]:
     return {**streams, DEAD_LETTERS: _FOR_EVER}
 
 
-def _partitions(admin: AdminClient) -> dict[str, int]:
-    """Give the partitions that have a leader, by topic."""
+def _partitions(admin: AdminClient) -> dict[str, list[int]]:
+    """Give the leaders of each topic's partitions, -1 = none yet; without topics that are just being made."""
     topics = admin.list_topics(timeout=PATIENCE_S).topics
-    return {name: sum(part.leader >= 0 for part in topic.partitions.values()) or -1 for name, topic in topics.items()}
+    leaders = {name: [part.leader for part in topic.partitions.values()] for name, topic in topics.items()}
+    return {name: found for name, found in leaders.items() if found}
 
 
-def _agree(address: Address, found: Mapping[str, int]) -> None:
-    for name, partitions in found.items():
-        if partitions not in (address.partitions, -1):
+def _agree(address: Address, found: Mapping[str, list[int]]) -> None:
+    for name, leaders in found.items():
+        if len(leaders) != address.partitions:
             raise Refused(
-                f"The topic {name} at {address.servers} has {partitions} partitions, the URL says {address.partitions}:"
-                f" positions would lose their meaning; say ?partitions={partitions}, or choose another prefix"
+                f"The topic {name} at {address.servers} has {len(leaders)} partitions, the URL says"
+                f" {address.partitions}: positions would lose their meaning; say ?partitions={len(leaders)}, or choose"
+                " another prefix"
             )
 
 
@@ -140,8 +142,11 @@ def _create(admin: AdminClient, address: Address, missing: Mapping[str, Mapping[
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
     give_up = time.monotonic() + PATIENCE_S
-    while any((found := _partitions(admin)).get(name) != address.partitions for name in missing):
-        _agree(address, {name: found[name] for name in missing if name in found and time.monotonic() > give_up})
+    while True:
+        found = {name: leaders for name, leaders in _partitions(admin).items() if name in missing}
+        _agree(address, found)
+        if len(found) == len(missing) and all(min(leaders) >= 0 for leaders in found.values()):
+            return
         if time.monotonic() > give_up:
             raise away(address.servers, f"no leaders for {', '.join(missing)}")
         time.sleep(0.02)

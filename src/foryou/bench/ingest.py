@@ -1,0 +1,84 @@
+"""How many events per second are taken in? A few connections post arrays, each as soon as its last one was answered.
+
+Counted are events that an answer 202 calls accepted, so durable in the log, from the first request to the last answer;
+afterwards they are counted again in the log itself.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import uvloop
+
+from foryou.bench import load
+from foryou.bench.server import Server
+from foryou.domain.errors import Unavailable
+from foryou.domain.log import Stream
+from foryou.domain.ports import EventLog
+
+USERS, ITEMS = 100_000, 10_000
+WARM_S = 2.0
+ACTIONS = ("view", "click", "like", "add_to_cart", "purchase", "impression")
+
+
+def measure(server: Server, log: EventLog, seconds: float, connections: int, size: int) -> dict[str, Any]:
+    """Post arrays of `size` events for so long; gives events_per_s, latencies and CPU per event of the server."""
+    uvloop.run(_run(server, WARM_S, connections, size))
+    before, cpu_s = _stored(log), server.cpu_s()
+    accepted, taken, wall_s = uvloop.run(_run(server, seconds, connections, size))
+    used_s, stored = server.cpu_s() - cpu_s, _stored(log) - before
+    if stored < accepted:
+        raise Unavailable(f"{accepted:,} events were acknowledged and {stored:,} are in the log; look at its log")
+    return {
+        "events_per_s": round(accepted / wall_s), "accepted": accepted, "in_the_log": stored,
+        "seconds": round(wall_s, 2), "connections": connections, "events_per_request": size,
+        "p50_ms": round(float(np.quantile(taken, 0.5)), 1), "p99_ms": round(float(np.quantile(taken, 0.99)), 1),
+        "server_cpu_us_per_event": round(1e6 * used_s / max(1, accepted), 1),
+        "counted": "events that a 202 called accepted, first request to last answer; all processes of `serve` run",
+    }  # fmt: skip
+
+
+async def _run(server: Server, seconds: float, connections: int, size: int) -> tuple[int, list[float], float]:
+    """Give events accepted, ms per request, and seconds until the last answer."""
+    taken: list[float] = []
+    start = time.perf_counter()
+    posting = [_post(server, start + seconds, size, taken, seed) for seed in range(connections)]
+    accepted = sum(await asyncio.gather(*posting))
+    return accepted, taken, time.perf_counter() - start
+
+
+async def _post(server: Server, until: float, size: int, taken: list[float], seed: int) -> int:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    random, accepted = np.random.default_rng(seed), 0
+    while (started := time.perf_counter()) < until:
+        writer.write(load.post("/v1/events", msgspec.json.encode(_events(random, size))))
+        head = await reader.readuntil(load.LINE * 2)
+        length = next(int(one[15:]) for one in head.split(load.LINE) if one[:15].lower() == b"content-length:")
+        body = msgspec.json.decode(await reader.readexactly(length))
+        if not head.startswith(b"HTTP/1.1 202"):
+            raise Unavailable(f"POST /v1/events was answered {head[9:12].decode()}: {body.get('detail', body)}")
+        accepted += body["accepted"]
+        taken.append((time.perf_counter() - started) * 1e3)
+    writer.close()
+    return accepted
+
+
+def _events(random: np.random.Generator, size: int) -> Sequence[dict[str, Any]]:
+    """Give events as a shop would send them."""
+    users, items = random.integers(USERS, size=size).tolist(), random.integers(ITEMS, size=size).tolist()
+    actions, name, now_ms = random.integers(len(ACTIONS), size=size).tolist(), uuid.uuid4().hex, int(time.time() * 1e3)
+    return [
+        {
+            "event_id": f"{name}-{n}", "user_id": f"user-{users[n]}", "item_id": f"item-{items[n]}",
+            "action": ACTIONS[actions[n]], "at_ms": now_ms, "session_id": f"session-{users[n]}",
+        }
+        for n in range(size)
+    ]  # fmt: skip
+
+
+def _stored(log: EventLog) -> int:
+    return sum(end + 1 for end in log.ends(Stream.EVENTS).values())
