@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import obstore
 import pytest
@@ -31,7 +32,8 @@ class Shelf:
 
     def __init__(self, url: str, folder: Path, proxy: Proxy) -> None:
         self.url, self.folder, self.proxy = url, folder, proxy
-        self.place = f"s3://{BUCKET}/{folder.name}"
+        self.prefix = uuid4().hex  # two processes may run tests in folders of one name
+        self.place = f"s3://{BUCKET}/{self.prefix}"
         self.direct = self.client("trainer", url)  # the machine that trains has a line of its own
 
     def client(self, machine: str, url: str) -> ObjectModels:
@@ -49,7 +51,7 @@ class Shelf:
 
     def spoil(self, ending: str, edit: Callable[[bytes], bytes]) -> None:
         store = S3Store(
-            BUCKET, prefix=self.folder.name, endpoint=self.url, region=REGION, client_options={"allow_http": True}
+            BUCKET, prefix=self.prefix, endpoint=self.url, region=REGION, client_options={"allow_http": True}
         )
         (name,) = [meta["path"] for some in obstore.list(store) for meta in some if meta["path"].endswith(ending)]
         obstore.put(store, name, edit(obstore.get(store, name).bytes().to_bytes()))

@@ -55,7 +55,7 @@ def opened(url: str, tmp_path: Path) -> Iterator[Open]:
     made: list[RedisFeatures] = []
 
     def opened(shards: int = SHARDS) -> RedisFeatures:
-        where = address(f"{url}?namespace={tmp_path.name}")
+        where = address(f"{url}?namespace={tmp_path.parent.name}-{tmp_path.name}")
         made.append(RedisFeatures(Servers(where), CLOCK, shards))
         return made[-1]
 
@@ -71,7 +71,7 @@ def keys(url: str, tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
     host, port = where.hosts[0]
     client: Any = redis.RedisCluster(host=host, port=port) if where.cluster else redis.Redis(host=host, port=port)
     with closing(client):
-        match = f"{{{tmp_path.name}:*"
+        match = f"{{{tmp_path.parent.name}-{tmp_path.name}:*"
         yield lambda: [key.decode().partition("}")[2] for key in client.scan_iter(match=match, count=10_000)]
 
 
@@ -279,7 +279,7 @@ def test_a_user_with_a_password_is_let_in_and_one_with_another_is_not(
     url = services("redis")
     with redis.Redis.from_url(url) as admin:
         admin.acl_setuser("reader", enabled=True, passwords=["+right"], keys=["*"], categories=["+@all"])
-    where = address(url.replace("//", "//reader@") + f"?namespace={tmp_path.name}")
+    where = address(url.replace("//", "//reader@") + f"?namespace={tmp_path.parent.name}-{tmp_path.name}")
     for password in ("right", "wrong"):
         with closing(RedisFeatures(Servers(where, password), CLOCK, 4)) as features:
             if password == "right":

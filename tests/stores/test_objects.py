@@ -1,14 +1,19 @@
 """What do the files of a model store do beyond its port?"""
 
 import os
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from foryou.domain.errors import Invalid, Refused
+from foryou.services.s3 import BUCKET, REGION
 from foryou.stores import objects
-from foryou.stores.objects import VERIFIED, Objects
+from foryou.stores.objects import VERIFIED, Bucket, Objects
+from proxy import Proxy
 
 
 @pytest.fixture
@@ -105,3 +110,18 @@ def test_a_created_object_leaves_nothing_staged(folder: Path) -> None:
     assert [store.create("a", b"1"), store.create("a", b"2")] == [True, False]
     assert store.get("a", "object") == b"1"
     assert [meta["path"] for meta in store.under("")] == ["a"]
+
+
+def test_who_does_not_hear_that_an_object_was_created_still_created_it(
+    services: Callable[[str], str], tmp_path: Path
+) -> None:
+    with closing(Proxy(services("s3"))) as proxy:
+        place = f"s3://{BUCKET}/{tmp_path.name}-lost"
+        mine = Objects(place, tmp_path / "mine", Bucket(proxy.url, REGION))
+        theirs = Objects(place, tmp_path / "theirs", Bucket(services("s3"), REGION))
+        proxy.starve(0)  # the request passes, the answer does not
+        mend = threading.Timer(0.05, proxy.mend)
+        mend.start()
+        assert mine.create("release", b"mine")
+        mend.join()
+        assert not theirs.create("release", b"mine")

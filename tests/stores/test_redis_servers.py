@@ -81,7 +81,7 @@ def proxy(services: Callable[[str], str]) -> Iterator[Proxy]:
 
 
 def test_a_server_that_is_cut_off_is_not_asked_again_until_it_is_back(proxy: Proxy, tmp_path: Path) -> None:
-    url = proxy.url.replace("http:", "redis:") + f"?namespace={tmp_path.name}"
+    url = proxy.url.replace("http:", "redis:") + f"?namespace={tmp_path.parent.name}-{tmp_path.name}"
     shop = Shop(url)
     with closing(shop.features):
         proxy.cut()
@@ -126,7 +126,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
 
 @pytest.fixture
 def shop(cluster: Standing, tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(f"{cluster.url}?namespace={tmp_path.name}", Patience(read_ms=100))
+    shop = Shop(f"{cluster.url}?namespace={tmp_path.parent.name}-{tmp_path.name}", Patience(read_ms=100))
     with closing(shop.features):
         yield shop
 

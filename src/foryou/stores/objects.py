@@ -31,6 +31,7 @@ CONNECT_S = 2
 SILENT_S = 5
 WHOLE_S = 3_600
 TRIES_S = 5
+WRITER = "writer"  # the attribute that tells who created an object
 
 _Mark = tuple[int, int, int, str]  # size, mtime_ns, inode, checksum
 
@@ -74,10 +75,11 @@ class Objects:
         with self._reachable():
             if self._in_place:
                 return self._create_here(name, body)
+            mark = uuid4().hex
             try:
-                obstore.put(self._store, name, body, mode="create")
-            except AlreadyExistsError:
-                return False
+                obstore.put(self._store, name, body, mode="create", attributes={WRITER: mark})
+            except AlreadyExistsError:  # perhaps by ourselves: of a put that is tried again the first answer was lost
+                return obstore.get(self._store, name).attributes.get(WRITER) == mark
             return True
 
     def _create_here(self, name: str, body: bytes) -> bool:
