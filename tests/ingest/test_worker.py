@@ -13,7 +13,7 @@ from foryou.domain.event import Action, Event, hash64
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream, partition_of
 from foryou.domain.records import UserChange, pack
-from foryou.ingest.codec import event_record, item_record, records_of, user_record
+from foryou.ingest.codec import event_record, item_record, letter_of, records_of, user_record
 from foryou.ingest.worker import Progress, Worker
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -157,15 +157,17 @@ def test_progress_tells_how_far_it_is(filled: SqliteLog, stores: Stores) -> None
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
-def test_the_newest_arrival_tells_how_fresh_the_records_are(log: SqliteLog, stores: Stores, clock: ManualClock) -> None:
+def test_the_oldest_arrival_of_each_write_tells_how_fresh_the_records_are(
+    log: SqliteLog, stores: Stores, clock: ManualClock
+) -> None:
     one = worker(log, stores)
     one.lease()
     for at_ms in (1_000, 2_000):
         clock.at_ms = at_ms
         append(log, did(f"u{at_ms}", "film-1", 0), did("bob", "film-2", at_ms))
-        assert one.step().newest_appended_ms == at_ms
+        assert set(one.step().appended_ms) == {at_ms}
     append(log, UserChange(user_id="ann", op="put"))
-    assert one.step().newest_appended_ms == 0
+    assert one.step().appended_ms == []
 
 
 class Killed(Exception):
@@ -214,8 +216,9 @@ def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
         raise Unavailable("the disk is full")
 
     monkeypatch.setattr(SqliteFeatures, "write", gone)
+    assert set(one.step().away.values()) == {"the disk is full"}
     with pytest.raises(Unavailable, match="the disk is full"):
-        one.step()
+        one.catch_up()
     monkeypatch.undo()
     one.catch_up()
     assert stores.state(USERS) == others.state(USERS)
@@ -258,14 +261,37 @@ def test_records_that_cannot_be_read_are_passed_over_and_named(
     place = partition_of("u0")
     assert len(done.poison) == 3
     assert all(
-        what.startswith(f"partition {place}, offset ") and "A record of 1 bytes cannot be read as" in what
+        f"partition {place}, offset " in what and "A record of 1 bytes cannot be read as" in what
         for what in done.poison
     )
     found = stores.state(USERS)
     assert (found[0], found[1], found[3]) == (expected, counts, documents)
     assert stores.features.position(place)[Stream.USERS] == filled.ends(Stream.USERS)[place]
-    assert worker(filled, stores)._behind() == 0
+    assert not any(worker(filled, stores).behind().values())
     assert stores.features.read(["late"])[0]
+
+
+def test_poison_is_a_dead_letter_with_its_reason_once(filled: SqliteLog, stores: Stores, others: Stores) -> None:
+    filled.append(Stream.EVENTS, [Record("u0", "poison", b"\xc1")])
+    caught_up(worker(filled, stores))
+    caught_up(worker(filled, others))  # a replay finds the same
+    letters = [letter_of(entry.record.body) for p in range(4) for entry in filled.read(Stream.DEAD_LETTERS, p, -1, 10)]
+    assert [(one.stream, one.partition, one.key, one.body) for one in letters] == [
+        ("events", partition_of("u0"), "u0", b"\xc1")
+    ]
+    assert "cannot be read as an event" in letters[0].reason
+
+
+def test_an_event_that_breaks_the_fold_stops_no_other(log: SqliteLog, stores: Stores) -> None:
+    append(log, did("ann", "film-1", 0), did("ann", "film-2", 0))
+    log.append(Stream.EVENTS, [event_record(Event("odd", "ann", Action.VIEW, 2**63 + 5, "film-9"))])
+    append(log, did("ann", "film-3", 1))
+    done = caught_up(worker(log, stores))
+    assert len(done.poison) == 1
+    assert "it breaks the fold" in done.poison[0]
+    ann = stores.features.read(["ann"])[0]
+    assert ann
+    assert len(ann.history) == 3
 
 
 def test_a_batch_of_nothing_but_poison_is_passed_over(log: SqliteLog, stores: Stores) -> None:

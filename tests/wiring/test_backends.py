@@ -106,6 +106,16 @@ def test_events_may_lie_in_kafka(tmp_path, services) -> None:
     second.close()
 
 
+def test_records_are_spread_as_the_log_is(tmp_path, services) -> None:
+    stores = {"log": f"{services('kafka')}/{tmp_path.parent.name}-{tmp_path.name}", "partitions": 6}
+    home = open_home(load(tmp_path, {}, stores=stores))
+    assert home.log.partitions() == 6
+    home.close()
+    wrong = stores | {"log": f"{stores['log']}?partitions=6", "partitions": 4, "features": services("redis")}
+    with pytest.raises(Invalid, match=r"stores.partitions: 4 does not divide the 6 partitions of the log; set it to 6"):
+        open_home(load(tmp_path, {}, stores=wrong))
+
+
 def test_without_its_library_a_log_on_kafka_says_what_to_install(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "foryou.stores.log_kafka", None)
     with pytest.raises(Unavailable, match=r"needs confluent-kafka \(.*\); pip install 'foryou\[kafka\]'"):

@@ -44,6 +44,10 @@ LogOption = Annotated[
     str | None,
     typer.Option("--log", help="where events lie, such as kafka://host:9092/prefix", show_default="the home"),
 ]
+FeaturesOption = Annotated[
+    str | None,
+    typer.Option("--features", help="where records lie, such as redis+cluster://host:port", show_default="the home"),
+]
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="folder of logs, records and bundles", show_default=str(config.HOME))
 ]

@@ -9,13 +9,13 @@ import msgspec
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, LogOption, app, opened, settings
+from foryou.cli.app import FeaturesOption, HomeOption, JsonOption, LogOption, app, opened, settings
 from foryou.config import Config
 from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_of
 from foryou.ingest.worker import Worker
-from foryou.wiring import backends, serving
+from foryou.wiring import backends, serving, streaming
 from foryou.wiring.home import Home, open_home
 
 PANEL = "Run"
@@ -33,9 +33,7 @@ def serve(
     models: Annotated[
         str | None, typer.Option(help="where bundles lie, such as s3://bucket/prefix", show_default="the home")
     ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="where records lie, such as redis+cluster://host:port", show_default="the home")
-    ] = None,
+    features: FeaturesOption = None,
     clock: Annotated[
         str, typer.Option(help="wall, or log: go on from the newest event, for data of the past")
     ] = "wall",
@@ -79,12 +77,16 @@ def newest_ms(home: Home) -> int:
 
 
 @app.command(rich_help_panel=PANEL)
-def stream(home: HomeOption = None, log: LogOption = None) -> None:
-    """Fold the log into the records until Ctrl-C; `serve` runs one of these itself. A second one stands by."""
+def stream(home: HomeOption = None, log: LogOption = None, features: FeaturesOption = None) -> None:
+    """Fold the log into the records until Ctrl-C; `serve` runs one of these itself.
+
+    With --log kafka://… and --features redis… as many as are started divide the partitions between them; in a home
+    the second one stands by.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    serving.stream(settings(home, stores={"log": log}), stop.is_set)
+    streaming.stream(settings(home, stores={"log": log, "features": features}), stop.is_set)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -11,14 +11,17 @@ Position = dict[int, int]  # partition -> offset of the last record seen; absent
 
 
 class Stream(StrEnum):
-    """The streams of a log. events and exposures are keyed by user, items by item, users by user,
-    lists by name."""
+    """The streams of a log. events and exposures are keyed by user, items by item, users by user, lists by name.
+
+    dead_letters: what could not be folded, keyed by its place.
+    """
 
     EVENTS = "events"
     EXPOSURES = "exposures"
     ITEMS = "items"
     USERS = "users"
     LISTS = "lists"
+    DEAD_LETTERS = "dead_letters"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -36,6 +39,18 @@ class Entry(msgspec.Struct, frozen=True):
     offset: int
     appended_ms: int
     record: Record
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that could not be folded, where it lies, and why. It stays in its stream, too."""
+
+    stream: str
+    partition: int
+    offset: int
+    key: str
+    record_id: str
+    reason: str
+    body: bytes
 
 
 class Appended(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Which seams does foryou have? Nine protocols; a backend is one class that keeps one of them.
+"""Which seams does foryou have? Ten protocols; a backend is one class that keeps one of them.
 
 Every promise of a store is a test in `tests/contracts`, run over every backend.
 """
@@ -26,6 +26,29 @@ class TimeSource(Protocol):
         ...
 
 
+class Share(Protocol):
+    """The partitions that one worker folds, while others of its group fold the rest.
+
+    holder: who writes, as a feature store knows it; a group is one holder, for what it writes never overlaps.
+    alone: nobody else can belong to it.
+    """
+
+    holder: str
+    alone: bool
+
+    def partitions(self) -> Sequence[int]:
+        """Give the partitions that are its own now. To be asked every few seconds: who is silent loses them."""
+        ...
+
+    def folded(self, through: Position) -> None:
+        """Tell whoever watches the log through which offsets of `events` partitions are folded for good."""
+        ...
+
+    def close(self) -> None:
+        """Leave; others take the partitions over at once."""
+        ...
+
+
 class EventLog(Protocol):
     """Streams of records. A key's records share a partition and keep their order.
 
@@ -48,11 +71,15 @@ class EventLog(Protocol):
         """Give the offset of the last record of each partition that has any."""
         ...
 
-    def changed(self, stream: Stream) -> int:
-        """Give a ticket that differs from the one before if anybody has appended in between; cheap enough to poll.
+    def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:
+        """Give a ticket that differs from the one before if anybody has appended to these partitions (None: any).
 
-        It means something to this object only.
+        Cheap enough to poll. It means something to this object and these partitions only, and others may differ, too.
         """
+        ...
+
+    def share(self, group: str) -> Share:
+        """Take part in folding this log: the members of a group divide its partitions between them."""
         ...
 
     def close(self) -> None:

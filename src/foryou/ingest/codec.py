@@ -10,7 +10,7 @@ from foryou.domain.event import Action, Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
 from foryou.domain.lists import ListChange
-from foryou.domain.log import Record, Stream
+from foryou.domain.log import DeadLetter, Entry, Record, Stream
 from foryou.domain.records import UserChange
 
 _T = TypeVar("_T")
@@ -23,6 +23,7 @@ _item_decoder = msgspec.msgpack.Decoder(ItemChange)
 _user_decoder = msgspec.msgpack.Decoder(UserChange)
 _exposure_decoder = msgspec.msgpack.Decoder(Exposure)
 _list_decoder = msgspec.msgpack.Decoder(ListChange)
+_letter_decoder = msgspec.msgpack.Decoder(DeadLetter)
 
 
 def event_record(event: Event) -> Record:
@@ -55,6 +56,13 @@ def list_record(change: ListChange) -> Record:
     """Give the record of a list's change; its id is a hash of everything in it, as for items."""
     body = _encoder.encode(change)
     return Record(change.name, _hash(body), body)
+
+
+def dead_letter(stream: Stream, entry: Entry, reason: str) -> Record:
+    """Give the record of one that could not be folded; its id is its place, so that telling it twice is no news."""
+    place, record = f"{stream}:{entry.partition}:{entry.offset}", entry.record
+    letter = DeadLetter(stream, entry.partition, entry.offset, record.key, record.record_id, reason, record.body)
+    return Record(place, place, _encoder.encode(letter))
 
 
 def records_of(event: Event) -> list[tuple[Stream, Record]]:
@@ -99,6 +107,11 @@ def exposure_of(body: bytes) -> Exposure:
 def list_of(body: bytes) -> ListChange:
     """Give the list's change of a record's body. Raises Refused if it cannot be read."""
     return _decoded(_list_decoder, body, "a change of a list")
+
+
+def letter_of(body: bytes) -> DeadLetter:
+    """Give the dead letter of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_letter_decoder, body, "a dead letter")
 
 
 def whole(stream: Stream, record: Record) -> bool:

@@ -1,44 +1,50 @@
 """How does the log reach the records? Read, fold, write records and position in one go, again and again."""
 
-import os
-import socket
+import time
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from foryou.domain.errors import Refused
+from foryou.domain.errors import Unavailable
 from foryou.domain.item import Item, changed
-from foryou.domain.log import Entry, Stream
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore
+from foryou.domain.log import Position, Stream
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, Share
 from foryou.domain.records import Change, UserRecord
-from foryou.features.fold import Folded, fold, fold_exposures, fold_profiles
-from foryou.ingest.codec import event_of, exposure_of, item_of, user_of
+from foryou.domain.shares import Alone
+from foryou.features.fold import Folded, fold_exposures, fold_profiles
+from foryou.ingest.codec import dead_letter, event_of, exposure_of, item_of, user_of
+from foryou.ingest.readable import Unread, foldable, readable
 
-_T = TypeVar("_T")
 FOLDED = (Stream.EVENTS, Stream.USERS, Stream.ITEMS, Stream.EXPOSURES)
+BY_USER = (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES)
+REST_S = 0.5  # before a partition whose store was away is tried again
+BEHIND_S = 60.0  # what was folded so long ago is folded for good: a failover of the store loses less
 
 
 @dataclass(slots=True)
 class Progress:
-    """What one step did. `poison`: records that could not be read; they stay in the log and are passed over."""
+    """What one step did. `poison`: what could not be folded, and why; `away`: partitions whose store is, and why."""
 
     events: int = 0
     users: int = 0
     items: int = 0
     exposures: int = 0
     poison: list[str] = field(default_factory=list)
-    newest_appended_ms: int = 0  # of the events folded, to measure how fresh the records are
+    away: dict[int, str] = field(default_factory=dict)
+    resting: list[int] = field(default_factory=list)  # partitions passed over, as their store was away just now
+    appended_ms: list[int] = field(default_factory=list)  # of the oldest event of each write: how fresh records are
 
     @property
     def idle(self) -> bool:
         """Say whether there was nothing to do."""
-        return not (self.events or self.users or self.items or self.exposures or self.poison)
+        return not (self.events or self.users or self.items or self.exposures or self.away or self.resting)
 
 
 class Worker:
-    """Folds a log into a feature store and an item store (None: users only), as long as it holds the lease.
+    """Folds its share of a log into a feature store, and all items into an item store (None: users only).
 
-    Killed at any moment it loses nothing: the position is written with the records it belongs to.
+    Killed at any moment it loses nothing: the position is written with the records it belongs to. Several may work at
+    once, on shares of their own; if two take the same partition for theirs, the store refuses the one that is behind.
     """
 
     def __init__(
@@ -48,39 +54,66 @@ class Worker:
         items: ItemStore | None,
         batch: int = 2_000,
         lease_ms: int = 5_000,
+        share: Share | None = None,
     ) -> None:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
+        self._share = share or Alone(log.partitions())
         self._token = 0
         self._positions: dict[int, dict[str, int]] = {}
+        self._resting: dict[int, float] = {}
+        self._folded: deque[tuple[float, Position]] = deque()
 
     def lease(self) -> None:
-        """Take or keep the right to write. Raises Conflict while another stream process has it."""
-        token = self._features.lease(self._holder, self._lease_ms)
+        """Take or keep the right to write. Raises Conflict while another holder has it."""
+        token = self._features.lease(self._share.holder, self._lease_ms)
         if token != self._token:  # somebody else may have written in between
             self._token, self._positions = token, {}
 
     def release(self) -> None:
-        """Give the right to write back."""
-        self._features.release_lease(self._token)
+        """Leave; the right to write goes with the last of its holder."""
+        if self._share.alone:
+            self._features.release_lease(self._token)
+        self._share.close()
+
+    def partitions(self) -> tuple[int, ...]:
+        """Give the partitions that are its own now."""
+        own = tuple(self._share.partitions())
+        self._positions = {one: stands for one, stands in self._positions.items() if one in own}
+        return own
 
     def step(self, streams: Collection[Stream] = FOLDED) -> Progress:
-        """Fold what is in these streams, a batch per partition at most. Raises StalePosition if the lease is lost."""
+        """Fold what is in these streams, a batch per partition at most.
+
+        Raises StalePosition if the right to write is lost or another was faster, Unavailable if nothing could be done.
+        """
         done = Progress()
-        users = Stream.EVENTS in streams or Stream.USERS in streams
-        for partition in range(self._log.partitions()):
-            if users:
-                self._fold_users(partition, done)
-            if Stream.EXPOSURES in streams:
-                self._fold_exposures(partition, done)
-            if Stream.ITEMS in streams:
-                self._fold_items(partition, done)
+        for partition in self.partitions():
+            if time.monotonic() < self._resting.get(partition, 0):
+                done.resting.append(partition)
+                continue
+            try:
+                if Stream.EVENTS in streams or Stream.USERS in streams:
+                    self._fold_users(partition, done)
+                if Stream.EXPOSURES in streams:
+                    self._fold_exposures(partition, done)
+            except Unavailable as error:
+                done.away[partition] = str(error)
+        if self._items and Stream.ITEMS in streams:
+            for partition in range(self._log.partitions()):
+                self._fold_items(self._items, partition, done)
+        if done.away and not (done.events or done.users or done.exposures or done.items):
+            raise Unavailable(next(iter(done.away.values())))
+        self._resting |= dict.fromkeys(done.away, time.monotonic() + REST_S)
         return done
 
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:
         """Step until nothing is left; `on_progress` hears of records folded and records to fold."""
-        total, done = self._behind(), Progress()
+        total, done = sum(self.behind().values()), Progress()
         while not (step := self.step()).idle:
+            if step.away:
+                raise Unavailable(next(iter(step.away.values())))
+            if step.resting:
+                time.sleep(REST_S / 10)
             self.lease()
             done.events += step.events
             done.users += step.users
@@ -90,15 +123,41 @@ class Worker:
             on_progress(done.events + done.users + done.items + done.exposures, total)
         return done
 
-    def _behind(self) -> int:
-        left = 0
-        for stream in (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES):
-            for partition, end in self._log.ends(stream).items():
-                left += end - self._features.position(partition).get(stream, -1)
-        if self._items is None:
-            return left
-        position = self._items.position()
-        return left + sum(end - position.get(partition, -1) for partition, end in self._log.ends(Stream.ITEMS).items())
+    def behind(self) -> dict[Stream, int]:
+        """Give how many records of each stream it has yet to fold."""
+        left = dict.fromkeys(FOLDED, 0)
+        own = self.partitions()
+        for stream in BY_USER:
+            ends = self._log.ends(stream)
+            left[stream] = sum(ends[one] - self._position(one)[stream] for one in own if one in ends)
+        if self._items:
+            position = self._items.position()
+            ends = self._log.ends(Stream.ITEMS)
+            left[Stream.ITEMS] = sum(end - position.get(partition, -1) for partition, end in ends.items())
+        return left
+
+    def rewind(self) -> list[int]:
+        """Look whether the store stands where this worker left it; gives the partitions where it does not.
+
+        A failover may have lost the newest writes: what is in the log behind the position that is there is folded
+        again. To be called every few seconds, or it would not be noticed before the next event.
+        """
+        lost = []
+        for partition, left in list(self._positions.items()):
+            if self._stands(partition) != left:
+                del self._positions[partition]
+                lost.append(partition)
+        return lost
+
+    def tell(self) -> None:
+        """Tell the log how far it is folded for good: well behind, as the store may yet lose what it has just taken."""
+        now = time.monotonic()
+        self._folded.append((now, {one: stands[Stream.EVENTS] for one, stands in self._positions.items()}))
+        through: Position = {}
+        while self._folded and self._folded[0][0] <= now - BEHIND_S:
+            through = self._folded.popleft()[1]
+        if through:
+            self._share.folded({one: offset for one, offset in through.items() if offset >= 0})
 
     def _fold_users(self, partition: int, done: Progress) -> None:
         stands = self._position(partition)
@@ -107,12 +166,12 @@ class Worker:
         profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch)
         if not entries and not profiles:
             return
-        events, offsets = _readable(entries, event_of, done)
-        changes, profile_offsets = _readable(profiles, user_of, done)
-        users = list(dict.fromkeys([*(event.user_id for event in events), *(change.user_id for change in changes)]))
-        known: dict[str, UserRecord | None] = dict(zip(users, self._features.read(users), strict=True)) if users else {}
-        folded = fold(known, events, offsets) if events else Folded()
-        records = folded.records | fold_profiles(known | folded.records, changes, profile_offsets)
+        events = readable(Stream.EVENTS, entries, event_of)
+        changes = readable(Stream.USERS, profiles, user_of)
+        known = self._known([*(event.user_id for event in events.values), *(one.user_id for one in changes.values)])
+        folded, unfoldable = foldable(known, events) if entries else (Folded(), [])
+        records = folded.records | fold_profiles(known | folded.records, changes.values, changes.offsets)
+        self._bury([*events.unread, *changes.unread, *unfoldable], done)
         through = {
             Stream.EVENTS.value: entries[-1].offset if entries else before[Stream.EVENTS],
             Stream.USERS.value: profiles[-1].offset if profiles else before[Stream.USERS],
@@ -120,20 +179,46 @@ class Worker:
         self._write(Change(partition, before, through, records, folded.counts, folded.firsts))
         done.events += len(entries)
         done.users += len(profiles)
-        done.newest_appended_ms = max(done.newest_appended_ms, entries[-1].appended_ms if entries else 0)
+        if entries:
+            done.appended_ms.append(entries[0].appended_ms)
 
     def _fold_exposures(self, partition: int, done: Progress) -> None:
         before = self._position(partition)
         entries = self._log.read(Stream.EXPOSURES, partition, before[Stream.EXPOSURES], self._batch)
         if not entries:
             return
-        exposures, offsets = _readable(entries, exposure_of, done)
-        users = list(dict.fromkeys(exposure.user_id for exposure in exposures if exposure.user_id))
-        known: dict[str, UserRecord | None] = dict(zip(users, self._features.read(users), strict=True)) if users else {}
+        exposures = readable(Stream.EXPOSURES, entries, exposure_of)
+        known = self._known([one.user_id for one in exposures.values if one.user_id])
+        records = fold_exposures(known, exposures.values, exposures.offsets)
+        self._bury(exposures.unread, done)
         name = Stream.EXPOSURES.value
-        after, through = {name: before[name]}, {name: entries[-1].offset}
-        self._write(Change(partition, after, through, fold_exposures(known, exposures, offsets), {}))
+        self._write(Change(partition, {name: before[name]}, {name: entries[-1].offset}, records, {}))
         done.exposures += len(entries)
+
+    def _fold_items(self, items: ItemStore, partition: int, done: Progress) -> None:
+        after = items.position().get(partition, -1)
+        entries = self._log.read(Stream.ITEMS, partition, after, self._batch)
+        if not entries:
+            return
+        changes = readable(Stream.ITEMS, entries, item_of)
+        names = list(dict.fromkeys(change.item_id for change in changes.values))
+        documents: dict[str, Item | None] = dict(zip(names, items.read(names), strict=True)) if names else {}
+        for change in changes.values:
+            documents[change.item_id] = changed(documents[change.item_id], change)
+        self._bury(changes.unread, done)
+        items.write(documents, partition, after, entries[-1].offset)
+        done.items += len(entries)
+
+    def _known(self, users: Collection[str]) -> dict[str, UserRecord | None]:
+        names = list(dict.fromkeys(users))
+        return dict(zip(names, self._features.read(names), strict=True)) if names else {}
+
+    def _bury(self, unread: list[Unread], done: Progress) -> None:
+        """Put what could not be folded where somebody may look at it, before the position goes past it."""
+        if unread:
+            letters = [dead_letter(one.stream, one.entry, one.reason) for one in unread]
+            self._log.append(Stream.DEAD_LETTERS, letters)
+            done.poison += [str(one) for one in unread]
 
     def _write(self, change: Change) -> None:
         """Write a change and remember where its partition stands then."""
@@ -144,34 +229,9 @@ class Worker:
     def _position(self, partition: int) -> dict[str, int]:
         """Give the stored position of a partition, remembered from this worker's own writes."""
         if partition not in self._positions:
-            after = self._features.position(partition)
-            folded = (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES)
-            self._positions[partition] = {name.value: after.get(name, -1) for name in folded}
+            self._positions[partition] = self._stands(partition)
         return self._positions[partition]
 
-    def _fold_items(self, partition: int, done: Progress) -> None:
-        if self._items is None:
-            return
-        after = self._items.position().get(partition, -1)
-        entries = self._log.read(Stream.ITEMS, partition, after, self._batch)
-        if not entries:
-            return
-        changes, _ = _readable(entries, item_of, done)
-        names = list(dict.fromkeys(change.item_id for change in changes))
-        documents: dict[str, Item | None] = dict(zip(names, self._items.read(names), strict=True)) if names else {}
-        for change in changes:
-            documents[change.item_id] = changed(documents[change.item_id], change)
-        self._items.write(documents, partition, after, entries[-1].offset)
-        done.items += len(entries)
-
-
-def _readable(entries: list[Entry], decode: Callable[[bytes], _T], done: Progress) -> tuple[list[_T], list[int]]:
-    """Give what can be decoded, with its offsets; the rest is noted in `done`."""
-    values, offsets = [], []
-    for entry in entries:
-        try:
-            values.append(decode(entry.record.body))
-            offsets.append(entry.offset)
-        except Refused as error:
-            done.poison.append(f"partition {entry.partition}, offset {entry.offset}: {error}")
-    return values, offsets
+    def _stands(self, partition: int) -> dict[str, int]:
+        after = self._features.position(partition)
+        return {name.value: after.get(name, -1) for name in BY_USER}

@@ -52,7 +52,24 @@ class Metrics:
             buckets=MS_BUCKETS,
             registry=registry,
         )
-        self.poison = Counter("foryou_poison_total", "records that could not be read", registry=registry)
+        self.fold_behind = Gauge(
+            "foryou_fold_behind_records", "records of its share that a stream process has yet to fold", ["stream"],
+            multiprocess_mode="livesum", registry=registry,
+        )  # fmt: skip
+        self.fold_partitions = Gauge(
+            "foryou_fold_partitions", "partitions that are folded here", multiprocess_mode="livesum", registry=registry
+        )
+        self.fold_away = Counter(
+            "foryou_fold_away_total", "turns in which a store or the log was away", registry=registry
+        )
+        self.fold_conflicts = Counter(
+            "foryou_fold_conflicts_total", "writes refused, as the position was no longer the stored one",
+            registry=registry,
+        )  # fmt: skip
+        self.rewound = Counter(
+            "foryou_fold_rewound_total", "partitions folded again, as the store was set back", registry=registry
+        )
+        self.poison = Counter("foryou_poison_total", "records that could not be folded", registry=registry)
         self.bundle_age = Gauge(
             "foryou_bundle_age_s", "age of the serving bundle, s", multiprocess_mode="mostrecent", registry=registry
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from foryou.domain.errors import Invalid, Unavailable
 from foryou.domain.log import Appended, Entry, Position, Record, Stream
-from foryou.domain.ports import EventLog
+from foryou.domain.ports import EventLog, Share
 from foryou.stores.spool import Spool
 
 # What may wait, and up to which share of the spool: exposures leave room for events. Items, users and lists may not:
@@ -60,9 +60,13 @@ class Spooled:
         """Give the offset of the last record of each partition of the log."""
         return self._log.ends(stream)
 
-    def changed(self, stream: Stream) -> int:
+    def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:
         """Give the log's ticket."""
-        return self._log.changed(stream)
+        return self._log.changed(stream, partitions)
+
+    def share(self, group: str) -> Share:
+        """Take part in folding the log."""
+        return self._log.share(group)
 
     def close(self) -> None:
         """Let go. What waits is taken over by the next process."""

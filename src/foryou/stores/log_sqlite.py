@@ -11,7 +11,8 @@ from typing import Any
 
 from foryou.domain.errors import Refused, Unavailable
 from foryou.domain.log import PARTITIONS, Appended, Entry, Position, Record, Stream, partition_of
-from foryou.domain.ports import TimeSource
+from foryou.domain.ports import Share, TimeSource
+from foryou.domain.shares import Alone
 from foryou.stores.sqlite import Database, made, marks
 
 # FULL: on the disk before append returns. NORMAL: a killed process loses nothing, a power cut the last half minute.
@@ -63,12 +64,13 @@ class SqliteLog:
         """Give the offset of the last record of each partition that has any."""
         return self._files[stream].ends()
 
-    def changed(self, stream: Stream) -> int:
-        """Give a ticket that differs from the one before if anybody has appended in between; cheap enough to poll.
-
-        It means something to this object only.
-        """
+    def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:  # noqa: ARG002
+        """Give a ticket that differs from the one before if anybody has appended in between, to any partition."""
         return self._files[stream].changed()
+
+    def share(self, group: str) -> Share:  # noqa: ARG002
+        """Give all partitions: one process folds a log that lies on one machine, others stand by."""
+        return Alone(self._partitions)
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -18,7 +18,7 @@ from obstore.store import LocalStore, from_url
 from foryou.domain.errors import Invalid, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:  # obstore has it for checkers only
-    from obstore import ObjectMeta
+    from obstore import Attributes, ObjectMeta
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
 DIGEST_BYTES = 32
@@ -75,11 +75,11 @@ class Objects:
         with self._reachable():
             if self._in_place:
                 return self._create_here(name, body)
-            mark = uuid4().hex
+            mark: Attributes = {} if isinstance(self._store, LocalStore) else {WRITER: uuid4().hex}
             try:
-                obstore.put(self._store, name, body, mode="create", attributes={WRITER: mark})
+                obstore.put(self._store, name, body, mode="create", attributes=mark)
             except AlreadyExistsError:  # perhaps by ourselves: of a put that is tried again the first answer was lost
-                return obstore.get(self._store, name).attributes.get(WRITER) == mark
+                return bool(mark) and obstore.get(self._store, name).attributes.get(WRITER) == mark[WRITER]
             return True
 
     def _create_here(self, name: str, body: bytes) -> bool:

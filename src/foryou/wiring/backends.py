@@ -22,12 +22,12 @@ Port = TypeVar("Port")
 Opener = Callable[[str, Config, TimeSource], Port]  # of a URL, empty = in the home
 
 
-def _kafka(url: str, config: Config, clock: TimeSource) -> EventLog:  # noqa: ARG001
+def _kafka(url: str, config: Config, clock: TimeSource) -> EventLog:
     try:
         from foryou.stores.log_kafka import KafkaLog
     except ImportError as error:
         raise Unavailable(f"A log on Kafka needs confluent-kafka ({error}); pip install 'foryou[kafka]'") from error
-    return KafkaLog(url, clock, whole)
+    return KafkaLog(url, clock, whole, config.stores.partitions)
 
 
 LOGS: dict[str, Opener[EventLog]] = {
@@ -75,6 +75,12 @@ def redis_features(url: str, config: Config, clock: TimeSource) -> FeatureStore:
     stores = config.stores
     patience = Patience(stores.read_ms, stores.write_ms, stores.read_from == "replica")
     return RedisFeatures(Servers(address(url), redis_password(), patience), clock, stores.partitions)
+
+
+def group(url: str) -> str:
+    """Give the name of those who fold into the same records: other records, another group."""
+    where = address(url)
+    return f"foryou-{where.namespace}" + (f"-{where.database}" if where.database else "")
 
 
 def cache(url: str, config: Config) -> Path:

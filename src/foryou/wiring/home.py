@@ -9,6 +9,7 @@ from foryou.config import Config
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import Clock
+from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
@@ -37,9 +38,15 @@ class Home:
     models: ModelStore
 
     def worker(self) -> Worker:
-        """Give the fold of this home's log into its records."""
+        """Give the fold of all of this home's log into its records; nobody else writes meanwhile."""
         fold = self.config.fold
         return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms)
+
+    def member(self) -> Worker:
+        """Give the fold of a share of the log, if others may write to the same records: as many as there are."""
+        fold, records = self.config.fold, self.config.stores.features
+        share = self.log.share(backends.group(records)) if records else None
+        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms, share)
 
     def live(self) -> Live:
         """Give what keeps this home's pipelines fresh."""
@@ -71,9 +78,16 @@ def open_home(config: Config) -> Home:
     """
     clock, stores = Clock(config.serve.clock_offset_ms), config.stores
     Path(config.home).mkdir(parents=True, exist_ok=True)
+    log = opened("stores.log", backends.LOGS, stores.log, config, clock)
+    if stores.features and log.partitions() % stores.partitions:
+        log.close()
+        raise Invalid(
+            "stores.partitions", f"{stores.partitions} does not divide the {log.partitions()} partitions of the log",
+            f"set it to {log.partitions()}: a partition's records must lie together",
+        )  # fmt: skip
     return Home(
         config, clock,
-        log=opened("stores.log", backends.LOGS, stores.log, config, clock),
+        log=log,
         features=opened("stores.features", backends.FEATURES, stores.features, config, clock),
         items=opened("stores.items", backends.ITEMS, "", config, clock),
         models=opened("stores.models", backends.MODELS, stores.models, config, clock),

@@ -20,19 +20,16 @@ from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.service import Parts, Service
 from foryou.config import Config
-from foryou.domain.errors import Conflict, ForyouError, Refused, Unavailable
-from foryou.domain.log import Stream
+from foryou.domain.errors import ForyouError, Unavailable
 from foryou.ingest.exposures import Exposures
-from foryou.ingest.worker import FOLDED, Worker
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, open_home, spooled
+from foryou.wiring.streaming import stream
 
-LEASE_RENEWALS = 3  # per lease time
 RESTART_S = 0.5
-REFUSED_S = 5.0
 
 
 def application() -> Litestar:
@@ -96,7 +93,7 @@ def service(home: Home, metrics: Metrics) -> Service:
 
 def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
     logged = dropped = 0
-    told = False
+    told = waited = False
     while not stop.wait(config.serve.refresh_ms / 1e3):
         if orphaned(config):
             os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
@@ -116,7 +113,7 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
         logged, dropped = exposures.written, exposures.dropped
         _measure(parts.live, parts.metrics)
         if isinstance(parts.log, Spooled):
-            told = _watch_spool(parts.log, parts, told)
+            waited = _watch_spool(parts.log, parts, waited)
 
 
 def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
@@ -152,53 +149,6 @@ def _measure(live: Live, metrics: Metrics) -> None:
     ages = [time.time() - arm.created_ms / 1e3 for arm in live.arms() if arm.version != UNTRAINED]
     if ages:
         metrics.bundle_age.set(max(ages))
-
-
-def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None = None) -> None:
-    """Fold the log into the records until `stopped`; waits while another process holds the lease."""
-    metrics = metrics or Metrics()
-    home = open_home(config)
-    worker = home.worker()
-    try:
-        while not stopped():
-            try:
-                worker.lease()
-                _fold_on(home, worker, stopped, metrics)
-            except Conflict:  # another process folds, or took over: stand by
-                time.sleep(config.fold.lease_ms / 1e3 / LEASE_RENEWALS)
-            except (Unavailable, Refused) as error:
-                print(f"stream: {error}", file=sys.stderr)  # noqa: T201
-                time.sleep(REFUSED_S if isinstance(error, Refused) else RESTART_S)
-        worker.release()
-    finally:
-        home.close()
-
-
-def _fold_on(home: Home, worker: Worker, stopped: Callable[[], bool], metrics: Metrics) -> None:
-    """Fold until `stopped`. Raises StalePosition once the lease is lost."""
-    fold = home.config.fold
-    renewed = time.monotonic()
-    tickets: dict[Stream, int] = {}
-    while not stopped():
-        if time.monotonic() - renewed > fold.lease_ms / 1e3 / LEASE_RENEWALS:
-            worker.lease()
-            renewed = time.monotonic()
-        seen = {stream: home.log.changed(stream) for stream in FOLDED}
-        changed = [stream for stream in FOLDED if seen[stream] != tickets.get(stream)]
-        if not changed:
-            time.sleep(fold.poll_ms / 1e3)
-            continue
-        done = worker.step(changed)
-        if done.idle:
-            tickets = seen
-            continue
-        for name, count in ((Stream.EVENTS, done.events), (Stream.USERS, done.users), (Stream.ITEMS, done.items)):
-            metrics.folded.labels(name).inc(count)
-        metrics.poison.inc(len(done.poison))
-        for what in done.poison:
-            print(f"stream: passed over what cannot be read: {what}", file=sys.stderr)  # noqa: T201
-        if done.newest_appended_ms:
-            metrics.fold_lag.observe(max(0, home.clock.now_ms() - done.newest_appended_ms))
 
 
 class Supervisor:

@@ -8,8 +8,9 @@ is away everything raises Unavailable, and the topics are looked at as soon as i
 import threading
 from collections.abc import Callable, Sequence
 
-from foryou.domain.log import Appended, Entry, Position, Record, Stream, partition_of
-from foryou.domain.ports import TimeSource
+from foryou.domain.log import PARTITIONS, Appended, Entry, Position, Record, Stream, partition_of
+from foryou.domain.ports import Share, TimeSource
+from foryou.stores.log_kafka.member import Member
 from foryou.stores.log_kafka.reading import Asker, Tape
 from foryou.stores.log_kafka.topics import COMPACTED, TOPICS, Address, ensure
 from foryou.stores.log_kafka.writing import Message, Writer
@@ -27,8 +28,10 @@ class KafkaLog:
     opened; Refused also later, if the broker was away then.
     """
 
-    def __init__(self, url: str, clock: TimeSource, whole: Whole = lambda stream, record: False) -> None:
-        self._address, self._clock, self._whole = Address.of(url), clock, whole
+    def __init__(
+        self, url: str, clock: TimeSource, whole: Whole = lambda stream, record: False, partitions: int = PARTITIONS
+    ) -> None:
+        self._address, self._clock, self._whole = Address.of(url, partitions), clock, whole
         self._tapes: dict[Stream, Tape] = {}
         self._lock = threading.Lock()
         self._there = ensure(self._address, patient=False)  # the topics, as they must be
@@ -62,9 +65,17 @@ class KafkaLog:
         """Give the offset of the last record of each partition that has any. Raises Unavailable."""
         return self._tape(stream).ends()
 
-    def changed(self, stream: Stream) -> int:
-        """Give a ticket that grows within milliseconds of an append. Asks only what has arrived here already."""
-        return self._tape(stream).changed()
+    def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:
+        """Give a ticket that grows within milliseconds of an append. Asks only what has arrived here already.
+
+        Partitions that are not asked for are no longer sent to this machine.
+        """
+        return self._tape(stream).changed(range(self._address.partitions) if partitions is None else partitions)
+
+    def share(self, group: str) -> Share:
+        """Join the consumer group of this name: its members divide the partitions of the topic of events."""
+        self._checked()
+        return Member(self._address, self._address.topic(TOPICS[Stream.EVENTS]), group)
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -7,7 +7,7 @@ of a record, or that it has come to the end; so `ends` looks at the last record 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -121,10 +121,12 @@ class Tape:
                     found[partition] = self._last[partition]
             return found
 
-    def changed(self) -> int:
-        """Give how many records have arrived here. Raises Unavailable the first time, when it starts to follow."""
+    def changed(self, partitions: Sequence[int]) -> int:
+        """Give how many records have arrived here. Raises Unavailable when it starts to follow a partition."""
         with self._lock:
-            strange = [number for number in range(self._address.partitions) if number not in self._parts]
+            for partition in self._parts.keys() - set(partitions):
+                self._leave(partition)
+            strange = [number for number in partitions if number not in self._parts]
             if strange:
                 for partition, end in self._asker.ends(self._topic, strange).items():
                     self._follow(partition, end)
@@ -186,8 +188,11 @@ class Tape:
             self._take(message)
         for partition, part in list(self._parts.items()):
             if len(part.waiting) > AHEAD and partition != reading:
-                self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
-                del self._parts[partition]
+                self._leave(partition)
+
+    def _leave(self, partition: int) -> None:
+        self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
+        del self._parts[partition]
 
     def _take(self, message: Delivered) -> None:
         error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0

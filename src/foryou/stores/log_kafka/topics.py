@@ -20,7 +20,6 @@ PATIENCE_S = 3.0  # before a broker that does not answer is away
 RECORD_BYTES = 4_194_304  # of the largest record
 KEPT_DAYS = 30  # before compaction: so long the past can be replayed as it was
 MAX_PARTITIONS = 1_024
-DEAD_LETTERS = "dead_letters"
 TOPICS = {stream: stream.value for stream in Stream} | {Stream.EVENTS: "user_events"}
 COMPACTED = (Stream.ITEMS, Stream.USERS)
 
@@ -42,8 +41,8 @@ class Address:
     replication: int = -1  # what the broker does by default
 
     @classmethod
-    def of(cls, url: str) -> "Address":
-        """Read a URL. Raises Invalid."""
+    def of(cls, url: str, partitions: int = PARTITIONS) -> "Address":
+        """Read a URL; `partitions`: where it does not say. Raises Invalid."""
         parts = urlsplit(url)
         prefix = parts.path.strip("/")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -54,7 +53,7 @@ class Address:
         for name, most in (("partitions", MAX_PARTITIONS), ("replication", 32)):
             if name in options and not (options[name].isdecimal() and 1 <= int(options[name]) <= most):
                 raise _wrong(url, f"has {name}={options[name]!r}, which is not a number from 1 to {most:,}")
-        return cls(parts.netloc, prefix, **{name: int(value) for name, value in options.items()})
+        return cls(parts.netloc, prefix, **{"partitions": partitions} | {name: int(n) for name, n in options.items()})
 
     def topic(self, name: str) -> str:
         """Give the whole name of a topic."""
@@ -107,8 +106,7 @@ def ensure(address: Address, patient: bool) -> bool:
 
 
 def _configs() -> dict[str, Mapping[str, str]]:
-    streams = {TOPICS[stream]: _COMPACT if stream in COMPACTED else _FOR_EVER for stream in Stream}
-    return {**streams, DEAD_LETTERS: _FOR_EVER}
+    return {TOPICS[stream]: _COMPACT if stream in COMPACTED else _FOR_EVER for stream in Stream}
 
 
 def _partitions(admin: AdminClient) -> dict[str, list[int]]:

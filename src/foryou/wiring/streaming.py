@@ -1,0 +1,139 @@
+"""What does a stream process do? It folds its share of the log until it is told to stop, whatever is away meanwhile."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from foryou.config import Config
+from foryou.domain.errors import Conflict, Refused, StalePosition, Unavailable
+from foryou.domain.log import Stream
+from foryou.ingest.worker import FOLDED, Progress, Worker
+from foryou.observe.metrics import Metrics
+from foryou.wiring.home import Home, open_home
+
+LEASE_RENEWALS = 3  # per lease time
+AGAIN_S = 0.5
+REFUSED_S = 5.0
+
+
+def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None = None) -> None:
+    """Fold until `stopped`, then give the share back; waits while a process that is no member of the group writes."""
+    metrics = metrics or Metrics()
+    home = open_home(config)
+    try:
+        worker = _member(home, stopped)
+        while worker and not stopped():
+            try:
+                worker.lease()
+                _Turn(home, worker, metrics).work(stopped)
+            except StalePosition:  # another was faster, or the store was set back: go on from where it stands
+                metrics.fold_conflicts.inc()
+            except Conflict:  # another process folds: stand by
+                time.sleep(config.fold.lease_ms / 1e3 / LEASE_RENEWALS)
+            except (Unavailable, Refused) as error:
+                metrics.fold_away.inc()
+                _say(str(error))
+                time.sleep(REFUSED_S if isinstance(error, Refused) else AGAIN_S)
+        if worker:
+            _leave(worker)
+    finally:
+        home.close()
+
+
+def _member(home: Home, stopped: Callable[[], bool]) -> Worker | None:
+    """Join those who fold this log, as soon as it can be reached; None = stopped before."""
+    while not stopped():
+        try:
+            return home.member()
+        except Unavailable as error:
+            _say(str(error))
+            time.sleep(AGAIN_S)
+    return None
+
+
+def _leave(worker: Worker) -> None:
+    try:
+        worker.release()
+    except Unavailable as error:
+        _say(f"the right to write could not be given back, it ends by itself: {error}")
+
+
+class _Turn:
+    """Folding, from taking the right to write until it is lost."""
+
+    def __init__(self, home: Home, worker: Worker, metrics: Metrics) -> None:
+        self._home, self._worker, self._metrics = home, worker, metrics
+        self._every_s = home.config.fold.lease_ms / 1e3 / LEASE_RENEWALS
+        self._tended = time.monotonic()
+        self._tickets: dict[Stream, int] = {}
+        self._own: tuple[int, ...] = ()
+        self._told = ""
+
+    def work(self, stopped: Callable[[], bool]) -> None:
+        """Fold until `stopped`. Raises StalePosition if another was faster, Unavailable if the log is away."""
+        while not stopped():
+            if time.monotonic() - self._tended > self._every_s:
+                self._tend()
+            own = self._worker.partitions()
+            if own != self._own:
+                self._own, self._tickets = own, {}
+                self._metrics.fold_partitions.set(len(own))
+            seen = {one: self._home.log.changed(one, self._of(one)) for one in FOLDED}
+            news = [one for one in FOLDED if seen[one] != self._tickets.get(one)]
+            done = self._worker.step(news) if news else Progress()
+            if done.idle:
+                self._tickets = seen
+                time.sleep(self._home.config.fold.poll_ms / 1e3)
+            self._measure(done)
+            if done.resting:
+                time.sleep(self._home.config.fold.poll_ms / 1e3)
+
+    def _of(self, stream: Stream) -> tuple[int, ...] | None:
+        """Give the partitions to follow: of items all, for each home has all documents."""
+        return None if stream is Stream.ITEMS else self._own
+
+    def _tend(self) -> None:
+        """Do what must be done every now and then: keep the right to write, look for what a failover lost, tell."""
+        self._tended = time.monotonic()
+        worker, metrics = self._worker, self._metrics
+        try:
+            worker.lease()
+            if lost := worker.rewind():
+                metrics.rewound.inc(len(lost))
+                self._tickets = {}
+                _say(f"the records of partitions {lost} were set back; folding again from where they stand")
+            worker.tell()
+            for name, count in worker.behind().items():
+                metrics.fold_behind.labels(name).set(count)
+        except Unavailable as error:  # one shard of many; whoever can be reached is folded on
+            metrics.fold_away.inc()
+            self._note(str(error))
+
+    def _measure(self, done: Progress) -> None:
+        metrics = self._metrics
+        counts = {Stream.EVENTS: done.events, Stream.USERS: done.users, Stream.ITEMS: done.items,
+                  Stream.EXPOSURES: done.exposures}  # fmt: skip
+        for name, count in counts.items():
+            if count:
+                metrics.folded.labels(name).inc(count)
+        now_ms = self._home.clock.now_ms() if done.appended_ms else 0
+        for appended_ms in done.appended_ms:
+            metrics.fold_lag.observe(max(0, now_ms - appended_ms))
+        metrics.poison.inc(len(done.poison))
+        for what in done.poison:
+            _say(f"cannot be folded, put aside in dead_letters: {what}")
+        if done.away:
+            metrics.fold_away.inc()
+            self._note(next(iter(done.away.values())))
+        elif done.events and not done.resting:
+            self._note("")
+
+    def _note(self, away: str) -> None:
+        """Say that a store is away, once, and that it is back."""
+        if bool(away) != bool(self._told):
+            _say(away or "all partitions can be folded again")
+            self._told = away
+
+
+def _say(what: str) -> None:
+    print(f"stream: {what}", file=sys.stderr)  # noqa: T201
