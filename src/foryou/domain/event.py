@@ -1,5 +1,6 @@
 """What is an event, and what does each action say about taste?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -95,7 +96,7 @@ class EventColumns:
     value: NDArray[np.float32]
 
 
-def columns(events: list[Event]) -> EventColumns:
+def columns(events: Sequence[Event]) -> EventColumns:
     """Give the events as arrays, in the same order."""
     item = hashes([event.item_id for event in events])
     item[[not event.item_id for event in events]] = 0

@@ -5,7 +5,6 @@ partition and keep their order there; the streams `events` and `users` touch dif
 its event id; counters are integers per hour, so their sum does not depend on order.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,12 +14,9 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from foryou.domain.clock import DAY_MS, HOUR_MS
-from foryou.domain.event import ABOUT_ITEMS, CODE, Action, Event, EventColumns, columns, hash64, hashes, interest
+from foryou.domain.event import CODE, Action, Event, EventColumns, columns, hash64, hashes
 from foryou.domain.exposure import Exposure
 from foryou.domain.records import (
-    ACTION_DTYPE,
-    FIRST,
     HISTORY,
     NO_HISTORY,
     NO_IMPRESSIONS,
@@ -29,15 +25,14 @@ from foryou.domain.records import (
     SEEN,
     SHOWN,
     SHOWN_DTYPE,
-    VIEWS,
     Core,
     UserChange,
     UserRecord,
 )
+from foryou.features.remembered import remembered
 
-_REMEMBERED = np.array([action in ABOUT_ITEMS and action is not Action.IMPRESSION for action in Action])
+_CUTS = (Action.ALIAS, Action.FORGET)  # they divide a user's events into runs
 _PROFILE: dict[str, Any] = {"age": 0, "gender": "", "location": "", "attributes": {}, "interests": ()}
-_COUNT_UNIT = 100  # counters hold hundredths of an interest
 
 
 @dataclass(slots=True)
@@ -56,21 +51,42 @@ def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offset
     """
     result = Folded()
     users: dict[str, list[int]] = {}
+    cut: set[str] = set()
     for place, event in enumerate(events):
         users.setdefault(event.user_id, []).append(place)
-    arrays = columns(list(events))
-    for user, places in users.items():
-        record = known.get(user) or NOBODY
-        start = 0
-        for index, place in enumerate(places):  # alias and forget cut a user's events into runs; both are rare
-            if events[place].action in (Action.ALIAS, Action.FORGET):
-                record = _fold_run(record, events, arrays, places[start:index], result)
-                forget = events[place].action is Action.FORGET
-                record = (_forgotten if forget else _aliased)(record, events[place])
-                start = index + 1
-        record = _fold_run(record, events, arrays, places[start:], result)
-        result.records[user] = replace(record, offset=offsets[places[-1]])
+        if event.action in _CUTS:
+            cut.add(event.user_id)
+    arrays = columns(events)
+    whole = {user: known.get(user) or NOBODY for user in users if user not in cut}
+    result.records = _fold_runs(whole, events, arrays, users, offsets, result)
+    for user in cut:
+        record = _fold_pieces(user, known.get(user) or NOBODY, events, arrays, users[user], offsets, result)
+        result.records[user] = replace(record, offset=offsets[users[user][-1]])
     return result
+
+
+def _fold_pieces(
+    user: str,
+    record: UserRecord,
+    events: Sequence[Event],
+    arrays: EventColumns,
+    places: list[int],
+    offsets: Sequence[int],
+    result: Folded,
+) -> UserRecord:
+    """Fold the runs of events between alias and forget, which are rare, one after the other."""
+    run: list[int] = []
+    for place in [*places, -1]:
+        if place >= 0 and events[place].action not in _CUTS:
+            run.append(place)
+            continue
+        if run:
+            record = _fold_runs({user: record}, events, arrays, {user: run}, offsets, result)[user]
+            run = []
+        if place >= 0:
+            forget = events[place].action is Action.FORGET
+            record = (_forgotten if forget else _aliased)(record, events[place])
+    return record
 
 
 def fold_profiles(
@@ -104,47 +120,72 @@ def _aliased(record: UserRecord, event: Event) -> UserRecord:
     return replace(record, core=core)
 
 
-def _fold_run(
-    record: UserRecord,
+def _fold_runs(
+    records: Mapping[str, UserRecord],
     events: Sequence[Event],
     arrays: EventColumns,
-    places: list[int],
+    users: Mapping[str, list[int]],
+    offsets: Sequence[int],
     result: Folded,
-) -> UserRecord:
-    if not places:
-        return record
-    core = record.core
-    for place in places:
-        event = events[place]
-        if event.session_id and event.at_ms >= core.session_ms:
-            core = msgspec.structs.replace(core, session_id=event.session_id, session_ms=event.at_ms)
-        if event.action is Action.SEARCH and event.at_ms >= core.query_ms:
-            core = msgspec.structs.replace(core, query=event.query, query_ms=event.at_ms)
-        if (category := event.context.get("category")) and event.at_ms >= core.category_ms:
-            core = msgspec.structs.replace(core, category=category, category_ms=event.at_ms)
-        if (device := event.context.get("device")) and event.at_ms >= core.device_ms:
-            core = msgspec.structs.replace(core, device=device, device_ms=event.at_ms)
-    at = np.array(places)
-    record = _impressed(record, arrays, at[(arrays.action[at] == CODE[Action.IMPRESSION]) & (arrays.item[at] != 0)])
-    at = at[_REMEMBERED[arrays.action[at]] & (arrays.item[at] != 0)]
-    if not len(at):
-        return replace(record, core=core)
-    new = np.empty(len(at), ACTION_DTYPE)
-    for name in ("at_ms", "event", "item", "value", "action"):
-        new[name] = getattr(arrays, name)[at]
-    history, fresh = _remember(record.history, new)
-    _count(fresh, result.counts)
-    _count_firsts(record.seen, fresh, result.firsts)
-    core = msgspec.structs.replace(core, views=_latest_items(history), last_ms=int(history["at_ms"][-1]))
-    return replace(record, core=core, history=history, seen=_see(record.seen, new["item"]))
+) -> dict[str, UserRecord]:
+    """Fold the events at users[name] into the record of each user, all at once; counters go into `result`."""
+    if not records:
+        return {}
+    places = [users[name] for name in records]
+    now = remembered(list(records.values()), places, arrays, HISTORY, SEEN)
+    for total, counts in ((result.counts, now.counts), (result.firsts, now.firsts)):
+        for key, count in counts.items():
+            total[key] = total.get(key, 0) + count
+    shown = bool((arrays.action == CODE[Action.IMPRESSION]).any())
+    found: dict[str, UserRecord] = {}
+    for u, (name, record) in enumerate(records.items()):
+        said = _said(record.core, [events[place] for place in places[u]])
+        history, seen, impressions = record.history, record.seen, record.impressions
+        if now.acted[u]:
+            history, seen = now.history[u], now.seen[u]
+            said |= {"views": now.views[u], "last_ms": int(history[-1]["at_ms"])}
+        if shown:
+            impressions = _impressed(impressions, arrays, np.array(places[u]))
+        core = msgspec.structs.replace(record.core, **said) if said else record.core
+        found[name] = UserRecord(
+            core,
+            history,
+            seen,
+            offsets[places[u][-1]],
+            impressions,
+            record.shown,
+            record.shown_offset,
+            record.profile_offset,
+        )
+    return found
 
 
-def _impressed(record: UserRecord, arrays: EventColumns, at: NDArray[np.intp]) -> UserRecord:
+def _said(core: Core, events: Sequence[Event]) -> dict[str, Any]:
+    """Give what events say of session, query, page and device; the newest word counts."""
+    said: dict[str, Any] = {}
+    session_ms, query_ms, category_ms, device_ms = core.session_ms, core.query_ms, core.category_ms, core.device_ms
+    for event in events:
+        at_ms = event.at_ms
+        if event.session_id and at_ms >= session_ms:
+            said["session_id"], said["session_ms"], session_ms = event.session_id, at_ms, at_ms
+        if event.action is Action.SEARCH and at_ms >= query_ms:
+            said["query"], said["query_ms"], query_ms = event.query, at_ms, at_ms
+        if not event.context:
+            continue
+        if (category := event.context.get("category")) and at_ms >= category_ms:
+            said["category"], said["category_ms"], category_ms = category, at_ms, at_ms
+        if (device := event.context.get("device")) and at_ms >= device_ms:
+            said["device"], said["device_ms"], device_ms = device, at_ms, at_ms
+    return said
+
+
+def _impressed(old: NDArray[np.void], arrays: EventColumns, at: NDArray[np.intp]) -> NDArray[np.void]:
+    at = at[(arrays.action[at] == CODE[Action.IMPRESSION]) & (arrays.item[at] != 0)]
     if not len(at):
-        return record
+        return old
     new = np.empty(len(at), SHOWN_DTYPE)
     new["at_s"], new["id"], new["item"] = arrays.at_ms[at] // 1_000, arrays.event[at], arrays.item[at]
-    return replace(record, impressions=_newest(record.impressions, new))
+    return _newest(old, new)
 
 
 def fold_exposures(
@@ -170,71 +211,3 @@ def _newest(old: NDArray[np.void], new: NDArray[np.void]) -> NDArray[np.void]:
     both = np.concatenate([old, new])
     both = both[np.unique(both["id"], return_index=True)[1]]
     return both[np.lexsort((both["id"], both["at_s"]))][-SHOWN:]
-
-
-def _remember(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Give the newest H of both by (at_ms, event), and those of `new` that are no repeats and were ever among them."""
-    known = set(history["event"].tolist())
-    first = {event: place for place, event in reversed(list(enumerate(new["event"].tolist()))) if event not in known}
-    if len(history) + len(first) > HISTORY:
-        return _remember_in_turn(history, new)
-    new = new[sorted(first.values())]
-    both = np.concatenate([history, new])
-    return both[np.lexsort((both["event"], both["at_ms"]))], new
-
-
-def _remember_in_turn(history: NDArray[np.void], new: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Do what `_remember` promises where actions are pushed out: one by one, so that pieces equal the whole."""
-    keys = list(zip(history["at_ms"].tolist(), history["event"].tolist(), strict=True))
-    rows, fresh, known = list(history), [], set(history["event"].tolist())
-    for key, row in zip(zip(new["at_ms"].tolist(), new["event"].tolist(), strict=True), new, strict=True):
-        if key[1] in known or (len(keys) == HISTORY and key < keys[0]):
-            continue
-        place = bisect_left(keys, key)
-        keys.insert(place, key)
-        rows.insert(place, row)
-        fresh.append(row)
-        known.add(key[1])
-        if len(keys) > HISTORY:
-            known.remove(keys[0][1])
-            del keys[0], rows[0]
-    return np.array(rows, ACTION_DTYPE), np.array(fresh, ACTION_DTYPE)
-
-
-def _see(seen: NDArray[np.uint32], items: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    known = dict.fromkeys(seen.tolist())
-    new = [name for name in dict.fromkeys(items.astype(np.uint32).tolist()) if name not in known]
-    if len(seen) + len(new) <= SEEN:
-        return np.concatenate([seen, np.array(new, np.uint32)]) if new else seen
-    for name in items.astype(np.uint32).tolist():  # one by one: one that is pushed out may come in again
-        known[name] = None
-        if len(known) > SEEN:
-            del known[next(iter(known))]
-    return np.array(list(known), np.uint32)
-
-
-def _latest_items(history: NDArray[np.void]) -> tuple[int, ...]:
-    latest = dict.fromkeys(history["item"][::-1][: 4 * VIEWS].tolist())
-    return tuple(latest)[:VIEWS]
-
-
-def _count_firsts(seen: NDArray[np.uint32], fresh: NDArray[np.void], firsts: dict[tuple[int, int], int]) -> None:
-    """Count the liked ones among the first distinct items of a newcomer."""
-    if len(seen) >= FIRST:
-        return
-    known = set(seen.tolist())
-    liked = interest(fresh["action"], fresh["value"]) > 0
-    for item, at_ms, like in zip(fresh["item"].tolist(), fresh["at_ms"].tolist(), liked.tolist(), strict=True):
-        if len(known) < FIRST and (item & 0xFFFFFFFF) not in known:
-            known.add(item & 0xFFFFFFFF)
-            if like:
-                key = at_ms // DAY_MS, item
-                firsts[key] = firsts.get(key, 0) + 1
-
-
-def _count(fresh: NDArray[np.void], counts: dict[tuple[int, int], int]) -> None:
-    weight = np.rint(_COUNT_UNIT * interest(fresh["action"], fresh["value"])).astype(int)
-    hour = fresh["at_ms"] // HOUR_MS
-    for row in np.flatnonzero(weight > 0):
-        key = int(hour[row]), int(fresh["item"][row])
-        counts[key] = counts.get(key, 0) + int(weight[row])

@@ -8,6 +8,7 @@ the source is made anew when that file changes, and only then.
 
 from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge, starts_of_rows, take_rows
 from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
+from foryou.kernels.folding import beginnings, latest, remember, see
 from foryou.kernels.histories import largest, links, means_without, recent, sparse_links, sums_without
 from foryou.kernels.picking import beyond_cap, explore, top, uniform
 from foryou.kernels.sums import (
@@ -42,6 +43,7 @@ __all__ = [
     "affinity",
     "all_dots",
     "arrivals",
+    "beginnings",
     "best_of_postings",
     "best_of_sparse_rows",
     "beyond_cap",
@@ -57,6 +59,7 @@ __all__ = [
     "gather_rows",
     "group_links",
     "largest",
+    "latest",
     "links",
     "mean_and_deviation",
     "means_without",
@@ -64,6 +67,8 @@ __all__ = [
     "merge",
     "profile",
     "recent",
+    "remember",
+    "see",
     "share_of_same",
     "share_of_terms",
     "sparse_links",

@@ -1,0 +1,100 @@
+"""What do users remember of what they have just done? The actions of all users of a batch go in at once, as arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foryou import kernels
+from foryou.domain.clock import DAY_MS, HOUR_MS
+from foryou.domain.event import ABOUT_ITEMS, Action, EventColumns, interest
+from foryou.domain.records import ACTION_DTYPE, FIRST, VIEWS, UserRecord
+
+_REMEMBERED = np.array([action in ABOUT_ITEMS and action is not Action.IMPRESSION for action in Action])
+_COUNT_UNIT = 100  # counters hold hundredths of an interest
+Counts = dict[tuple[int, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """History and items seen of each user [U], as before where `acted` is false; `views`: newest distinct items."""
+
+    history: list[NDArray[np.void]]
+    seen: list[NDArray[np.uint32]]
+    views: list[tuple[int, ...]]
+    acted: list[bool]
+    counts: Counts  # (hour, item hash) -> hundredths of an interest
+    firsts: Counts  # (day, item hash) -> how many newcomers began with it
+
+
+def remembered(
+    records: Sequence[UserRecord], places: Sequence[Sequence[int]], arrays: EventColumns, most: int, most_seen: int
+) -> Remembered:
+    """Put the events at places[u], in log order, into the record of each user u.
+
+    most, most_seen: entries that are kept of the history and of the items seen.
+    """
+    flat = np.array([place for some in places for place in some], np.int64)
+    owner = np.repeat(np.arange(len(records)), [len(some) for some in places])
+    kept = _REMEMBERED[arrays.action[flat]] & (arrays.item[flat] != 0)
+    flat, owner = flat[kept], owner[kept]
+    first = _starts(np.bincount(owner, minlength=len(records)))
+    new = np.empty(len(flat), ACTION_DTYPE)
+    for name in ("at_ms", "event", "item", "value", "action"):
+        new[name] = getattr(arrays, name)[flat]
+    low = new["item"].astype(np.uint32)
+
+    history, start = _joined([record.history for record in records])
+    ends, size = _room(start, first, most)
+    merged, fresh = np.empty(ends[-1], ACTION_DTYPE), np.empty(len(new), np.bool_)
+    kernels.remember(history, start, new, first, most, merged, ends, size, fresh)
+    views, count = np.empty((len(records), VIEWS), np.uint64), np.empty(len(records), np.int32)
+    kernels.latest(merged, ends, size, 4 * VIEWS, views, count)
+
+    seen, seen_start = _joined([record.seen for record in records])
+    seen_ends, seen_size = _room(seen_start, first, most_seen)
+    both = np.empty(seen_ends[-1], np.uint32)
+    kernels.see(seen, seen_start, low, first, most_seen, both, seen_ends, seen_size)
+
+    taste = interest(new["action"], new["value"])
+    began = np.empty(len(new), np.bool_)
+    kernels.beginnings(seen, seen_start, low, first, fresh, FIRST, began)
+    weight = np.rint(_COUNT_UNIT * taste).astype(np.int64)
+    counted, liked = fresh & (weight > 0), began & (taste > 0)
+    return Remembered(
+        history=[merged[at : at + n].copy() for at, n in zip(ends.tolist(), size.tolist(), strict=False)],
+        seen=[both[at : at + n].copy() for at, n in zip(seen_ends.tolist(), seen_size.tolist(), strict=False)],
+        views=[tuple(row[:n]) for row, n in zip(views.tolist(), count.tolist(), strict=True)],
+        acted=(np.diff(first) > 0).tolist(),
+        counts=_counted(new["at_ms"][counted] // HOUR_MS, new["item"][counted], weight[counted]),
+        firsts=_counted(new["at_ms"][liked] // DAY_MS, new["item"][liked], np.ones(liked.sum(), np.int64)),
+    )
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    flat = np.frombuffer(b"".join(part.tobytes() for part in parts), parts[0].dtype)  # concatenate promotes each field
+    return flat, _starts(np.array([len(part) for part in parts], np.int64))
+
+
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    start = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=start[1:])
+    return start
+
+
+def _room(start: NDArray[np.int64], first: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give where each user's part begins, with the end of all, and an array for the sizes."""
+    return _starts(np.minimum(most, np.diff(start) + np.diff(first))), np.empty(len(start) - 1, np.int64)
+
+
+def _counted(bucket: NDArray[np.int64], item: NDArray[np.uint64], count: NDArray[np.int64]) -> Counts:
+    """Give the sum of each (bucket, item)."""
+    if not len(bucket):
+        return {}
+    order = np.lexsort((item, bucket))
+    bucket, item, count = bucket[order], item[order], count[order]
+    begins = np.flatnonzero(np.concatenate(([True], (bucket[1:] != bucket[:-1]) | (item[1:] != item[:-1]))))
+    sums = np.add.reduceat(count, begins)
+    return dict(zip(zip(bucket[begins].tolist(), item[begins].tolist(), strict=True), sums.tolist(), strict=True))
