@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 import uvloop
 
@@ -55,13 +54,7 @@ async def _post(server: Server, until: float, size: int, taken: list[float], see
     reader, writer = await asyncio.open_connection(server.host, server.port)
     random, accepted = np.random.default_rng(seed), 0
     while (started := time.perf_counter()) < until:
-        writer.write(load.post("/v1/events", msgspec.json.encode(_events(random, size))))
-        head = await reader.readuntil(load.LINE * 2)
-        length = next(int(one[15:]) for one in head.split(load.LINE) if one[:15].lower() == b"content-length:")
-        body = msgspec.json.decode(await reader.readexactly(length))
-        if not head.startswith(b"HTTP/1.1 202"):
-            raise Unavailable(f"POST /v1/events was answered {head[9:12].decode()}: {body.get('detail', body)}")
-        accepted += body["accepted"]
+        accepted += (await load.posted(reader, writer, "/v1/events", _events(random, size)))["accepted"]
         taken.append((time.perf_counter() - started) * 1e3)
     writer.close()
     return accepted

@@ -12,7 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
 import numpy as np
 import uvloop
 
@@ -96,6 +98,17 @@ async def _answer(reader: asyncio.StreamReader) -> int:
     if length:
         await reader.readexactly(length)
     return int(head[0].split(b" ", 2)[1])
+
+
+async def posted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: object) -> dict[str, Any]:
+    """Post JSON and give the answer, which must be a 202. Raises Unavailable."""
+    writer.write(post(path, msgspec.json.encode(body)))
+    head = await reader.readuntil(LINE * 2)
+    length = next(int(one[15:]) for one in head.split(LINE) if one[:15].lower() == b"content-length:")
+    said: dict[str, Any] = msgspec.json.decode(await reader.readexactly(length))
+    if not head.startswith(b"HTTP/1.1 202"):
+        raise Unavailable(f"POST {path} was answered {head[9:12].decode()}: {said.get('detail', said)}")
+    return said
 
 
 def get(path: str, host: str = "127.0.0.1") -> bytes:

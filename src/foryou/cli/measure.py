@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import accuracy, catalog, correct, freshness, ingest, onboarding, trivago, world
+from foryou.bench import accuracy, catalog, correct, fold, freshness, ingest, onboarding, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
-from foryou.cli.app import JsonOption, LogOption, bench, settings
+from foryou.cli.app import FeaturesOption, JsonOption, LogOption, bench, settings
 from foryou.cli.demo import ROOT
 from foryou.cli.run import on_clock
 from foryou.config import Config
@@ -134,6 +134,32 @@ def ingest_(
         home.close()
     shutil.rmtree(folder)
     _tell("ingest", result | {"log": config.stores.log or "in the home", "workers": workers}, json)
+
+
+@bench.command("fold")
+def fold_(
+    log: LogOption = None,
+    features: FeaturesOption = None,
+    events: Annotated[int, typer.Option(min=1_000, help="events to catch up with")] = 200_000,
+    rate: Annotated[int, typer.Option(min=20, help="events per second of the steady stream")] = 2_000,
+    seconds: Annotated[float, typer.Option(min=1, help="how long it lasts")] = 30.0,
+    sampled: Annotated[int, typer.Option(min=1, help="of so many events one is looked for")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """How fast events become records: catching up in one process, then from the 202 until a read shows the event."""
+    folder = FOLDER / "fold" / uuid.uuid4().hex[:8]
+    config = settings(folder, stores={"log": log, "features": features})
+    home = open_home(config)
+    with show.progress() as report:
+        fold.fill(home.log, events, report)
+    result: dict[str, Any] = {"catch_up": fold.catch_up(home.worker())}
+    with running(config, workers=1) as server:
+        fold.steady(server, home.features, rate, min(3.0, seconds), sampled)  # kernels, connections, group
+        result["steady"] = fold.steady(server, home.features, rate, seconds, sampled)
+    home.close()
+    shutil.rmtree(folder)
+    where = {"log": config.stores.log or "in the home", "features": config.stores.features or "in the home"}
+    _tell("fold", result | where, json)
 
 
 @bench.command("accuracy")

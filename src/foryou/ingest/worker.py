@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from foryou.domain.errors import Unavailable
@@ -34,6 +35,16 @@ class Progress:
     resting: list[int] = field(default_factory=list)  # partitions passed over, as their store was away just now
     appended_ms: list[int] = field(default_factory=list)  # of the oldest event of each write: how fresh records are
 
+    def add(self, more: "Progress") -> None:
+        """Add what another step did."""
+        self.events += more.events
+        self.users += more.users
+        self.items += more.items
+        self.exposures += more.exposures
+        self.poison += more.poison
+        self.away |= more.away
+        self.appended_ms += more.appended_ms
+
     @property
     def idle(self) -> bool:
         """Say whether there was nothing to do."""
@@ -45,6 +56,8 @@ class Worker:
 
     Killed at any moment it loses nothing: the position is written with the records it belongs to. Several may work at
     once, on shares of their own; if two take the same partition for theirs, the store refuses the one that is behind.
+
+    lanes: partitions folded at once, where log or store are elsewhere and waited for.
     """
 
     def __init__(
@@ -55,9 +68,11 @@ class Worker:
         batch: int = 2_000,
         lease_ms: int = 5_000,
         share: Share | None = None,
+        lanes: int = 1,
     ) -> None:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
         self._share = share or Alone(log.partitions())
+        self._lanes = ThreadPoolExecutor(lanes, "fold") if lanes > 1 else None
         self._token = 0
         self._positions: dict[int, dict[str, int]] = {}
         self._resting: dict[int, float] = {}
@@ -74,6 +89,8 @@ class Worker:
         if self._share.alone:
             self._features.release_lease(self._token)
         self._share.close()
+        if self._lanes is not None:
+            self._lanes.shutdown()
 
     def partitions(self) -> tuple[int, ...]:
         """Give the partitions that are its own now."""
@@ -87,23 +104,35 @@ class Worker:
         Raises StalePosition if the right to write is lost or another was faster, Unavailable if nothing could be done.
         """
         done = Progress()
-        for partition in self.partitions():
-            if time.monotonic() < self._resting.get(partition, 0):
-                done.resting.append(partition)
-                continue
-            try:
-                if Stream.EVENTS in streams or Stream.USERS in streams:
-                    self._fold_users(partition, done)
-                if Stream.EXPOSURES in streams:
-                    self._fold_exposures(partition, done)
-            except Unavailable as error:
-                done.away[partition] = str(error)
+        own, now = self.partitions(), time.monotonic()
+        done.resting = [partition for partition in own if now < self._resting.get(partition, 0)]
+        for turn in self._turns([one for one in own if one not in done.resting], streams):
+            done.add(turn)
         if self._items and Stream.ITEMS in streams:
             for partition in range(self._log.partitions()):
                 self._fold_items(self._items, partition, done)
         if done.away and not (done.events or done.users or done.exposures or done.items):
             raise Unavailable(next(iter(done.away.values())))
         self._resting |= dict.fromkeys(done.away, time.monotonic() + REST_S)
+        return done
+
+    def _turns(self, partitions: Sequence[int], streams: Collection[Stream]) -> list[Progress]:
+        """Fold a batch of each partition, several at once where there is waiting to be done for servers."""
+        if self._lanes is None:
+            return [self._turn(partition, streams) for partition in partitions]
+        turns = [self._lanes.submit(self._turn, partition, streams) for partition in partitions]
+        wait(turns)  # all of them, also if one fails: nobody folds on behind the caller's back
+        return [turn.result() for turn in turns]
+
+    def _turn(self, partition: int, streams: Collection[Stream]) -> Progress:
+        done = Progress()
+        try:
+            if Stream.EVENTS in streams or Stream.USERS in streams:
+                self._fold_users(partition, done)
+            if Stream.EXPOSURES in streams:
+                self._fold_exposures(partition, done)
+        except Unavailable as error:
+            done.away[partition] = str(error)
         return done
 
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:
@@ -115,11 +144,7 @@ class Worker:
             if step.resting:
                 time.sleep(REST_S / 10)
             self.lease()
-            done.events += step.events
-            done.users += step.users
-            done.items += step.items
-            done.exposures += step.exposures
-            done.poison += step.poison
+            done.add(step)
             on_progress(done.events + done.users + done.items + done.exposures, total)
         return done
 

@@ -10,7 +10,7 @@ from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Invalid
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import item_of, list_of
@@ -24,6 +24,8 @@ from foryou.wiring import backends
 from foryou.wiring.backends import opened
 from foryou.wiring.models import untrained
 from foryou.wiring.pipelines import pipelines
+
+LANES = 2  # partitions that a stream process folds at once while it waits for servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,16 @@ class Home:
 
     def worker(self) -> Worker:
         """Give the fold of all of this home's log into its records; nobody else writes meanwhile."""
-        fold = self.config.fold
-        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms)
+        return self._worker(None)
 
     def member(self) -> Worker:
         """Give the fold of a share of the log, if others may write to the same records: as many as there are."""
-        fold, records = self.config.fold, self.config.stores.features
-        share = self.log.share(backends.group(records)) if records else None
-        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms, share)
+        records = self.config.stores.features
+        return self._worker(self.log.share(backends.group(records)) if records else None)
+
+    def _worker(self, share: Share | None) -> Worker:
+        fold, lanes = self.config.fold, LANES if self.config.stores.features else 1
+        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms, share, lanes)
 
     def live(self) -> Live:
         """Give what keeps this home's pipelines fresh."""

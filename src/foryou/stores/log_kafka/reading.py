@@ -27,11 +27,15 @@ _LATEST = -1
 
 @dataclass(slots=True)
 class _Part:
-    """One partition that is followed: `waiting` holds all records from offset `start` until just before `end`."""
+    """One partition that is followed: `waiting` holds all records from offset `start` until just before `end`.
+
+    paused: enough wait, the broker is asked for no more.
+    """
 
     start: int
     end: int
     waiting: deque[Entry] = field(default_factory=deque)
+    paused: bool = False
 
     def skip(self, after: int) -> bool:
         """Go on behind this offset; False if that is not here."""
@@ -106,6 +110,8 @@ class Tape:
                 self._reach(partition, part, end, limit)
             found = [part.waiting.popleft() for _ in range(min(limit, len(part.waiting)))]
             part.start = found[-1].offset + 1 if found else part.start
+            if len(part.waiting) < AHEAD / 2:
+                self._resume(partition, part)
             return found
 
     def ends(self) -> Position:
@@ -164,7 +170,7 @@ class Tape:
     def _follow(self, partition: int, start: int) -> _Part:
         where = TopicPartition(self._topic, partition, start)
         with reached(self._address.servers):
-            if partition in self._parts:
+            if partition in self._parts and not self._parts[partition].paused:
                 self._consumer.incremental_unassign([where])
             self._consumer.incremental_assign([where])
         self._parts[partition] = part = _Part(start, start)
@@ -174,6 +180,7 @@ class Tape:
         """Take in what arrives until `limit` records wait or `end` is reached. Raises Unavailable if it stops."""
         give_up = time.monotonic() + PATIENCE_S
         while part.end < end and len(part.waiting) < limit:
+            self._resume(partition, part)
             before = part.end
             self._pull(0.1, partition)
             if part.end > before:
@@ -182,17 +189,23 @@ class Tape:
                 raise away(self._address.servers, self._problem)
 
     def _pull(self, timeout_s: float, reading: int = -1) -> None:
-        """Take in what has arrived, after waiting for the first of it. Lets go of partitions that nobody reads on."""
+        """Take in what has arrived, after waiting for the first of it. Who has enough is asked for no more."""
         first = self._consumer.poll(timeout_s) if timeout_s else None  # an empty message is false
         for message in [*([] if first is None else [first]), *self._consumer.consume(PULL, 0)]:
             self._take(message)
-        for partition, part in list(self._parts.items()):
-            if len(part.waiting) > AHEAD and partition != reading:
-                self._leave(partition)
+        for partition, part in self._parts.items():
+            if len(part.waiting) > AHEAD and partition != reading and not part.paused:
+                self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
+                part.paused = True
+
+    def _resume(self, partition: int, part: _Part) -> None:
+        if part.paused:
+            self._consumer.incremental_assign([TopicPartition(self._topic, partition, part.end)])
+            part.paused = False
 
     def _leave(self, partition: int) -> None:
-        self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
-        del self._parts[partition]
+        if not self._parts.pop(partition).paused:
+            self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
 
     def _take(self, message: Delivered) -> None:
         error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
@@ -210,12 +223,15 @@ class Tape:
             self._arrived += 1
 
     def _entry(self, message: Delivered, partition: int, offset: int) -> Entry:
-        key = _text(message.key())
-        known = next((header[1] for header in message.headers() or () if header[0] == ID), None)
+        key, record_id = _text(message.key()), ""
+        for name, value in message.headers() or []:  # type: ignore[str-unpack]
+            if name == ID:
+                record_id = _text(value)
+                break
         record = Record(
-            key=key.partition("\0")[0] if self._compacted else key,
-            record_id=_text(known) or f"{self._topic}:{partition}:{offset}",  # of somebody else's record
-            body=message.value() or b"",
+            key.partition("\0")[0] if self._compacted else key,
+            record_id or f"{self._topic}:{partition}:{offset}",  # of somebody else's record
+            message.value() or b"",
         )
         return Entry(partition, offset, message.timestamp()[1], record)
 
