@@ -22,6 +22,8 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._cut = False
+        self._flows = threading.Event()
+        self._flows.set()
         self._left: int | None = None  # bytes that may still come from the server, None = any
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._told, self._mine = (
@@ -43,8 +45,13 @@ class Proxy:
         with self._lock:
             self._left = after_bytes
 
+    def hold(self) -> None:
+        """Keep all connections, but let nothing come from the server."""
+        self._flows.clear()
+
     def mend(self) -> None:
         """Pass everything on again."""
+        self._flows.set()
         with self._lock:
             self._cut, self._left = False, None
 
@@ -53,6 +60,7 @@ class Proxy:
         _end(self._listener)
         self._thread.join(10)
         self.cut()
+        self._flows.set()
         for pair in self._pairs:
             pair.join(10)
 
@@ -84,6 +92,8 @@ class Proxy:
         with suppress(OSError):
             while piece := source.recv(PIECE):
                 piece = piece.replace(self._told, self._mine) if from_server else piece
+                if from_server:
+                    self._flows.wait()
                 sink.sendall(piece[: self._allowed(len(piece))] if from_server else piece)
                 if self._left == 0:
                     self.cut()

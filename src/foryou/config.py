@@ -76,6 +76,10 @@ class Stores(Group, frozen=True):
     read_from: Annotated[
         Literal["primary", "replica"], Meta(description="who answers reads in a cluster; a replica may be ms behind")
     ] = "primary"
+    cached_users: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="users of Redis that an API process remembers; 0 = none")
+    ] = 50_000
+    cached_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="memory that they may take, about, MB")] = 256
     endpoint: Annotated[str, Meta(description="address of an S3 that is not Amazon's; empty = AWS_ENDPOINT_URL")] = ""
     region: Annotated[str, Meta(description="region of the bucket; empty = AWS_REGION")] = ""
     cache: Annotated[str, Meta(description="folder on a local disk for copies of bundles; empty = in the home")] = ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from foryou import kernels
 from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Incomplete
 from foryou.domain.event import hash64, hashes, interest
-from foryou.domain.ports import FeatureStore
 from foryou.domain.records import NOBODY, Places, UserRecord, merged
 from foryou.domain.slate import Query, QueryBatch, View
 
@@ -18,10 +18,18 @@ SHOWN_MS = 86_400_000  # an impression counts for a day
 WINDOW = 50  # H on the hot path: distinct items of the history that models look at
 
 
+class Records(Protocol):
+    """Anything that gives user records: a FeatureStore, or a memory before one."""
+
+    def read(self, users: Sequence[str]) -> list[UserRecord | None]:
+        """Give the record of each user as a FeatureStore does."""
+        ...
+
+
 class Hydrate:
     """Turns queries into a batch: user records from the store, item numbers from the view."""
 
-    def __init__(self, store: FeatureStore, view: Callable[[], View]) -> None:
+    def __init__(self, store: Records, view: Callable[[], View]) -> None:
         self._store, self._view = store, view
 
     def __call__(self, queries: list[Query]) -> QueryBatch:

@@ -85,6 +85,24 @@ class Metrics:
         self.spool_age = Gauge(
             "foryou_spool_age_s", "how long the oldest one waits, s", multiprocess_mode="livemax", registry=registry
         )
+        self.cache = Counter(
+            "foryou_user_cache_total", "user records wanted, by where they came from", ["outcome"], registry=registry
+        )
+        self.cache_dropped = Counter(
+            "foryou_user_cache_dropped_total", "remembered users who changed", registry=registry
+        )
+        self.cache_users = Gauge(
+            "foryou_user_cache_users", "users remembered", multiprocess_mode="livesum", registry=registry
+        )
+        self.cache_bytes = Gauge(
+            "foryou_user_cache_bytes", "memory that they take, about", multiprocess_mode="livesum", registry=registry
+        )
+        self.cache_stale = Histogram(
+            "foryou_user_cache_stale_ms",
+            "from the write of a record until an API process knows that it changed, ms",
+            buckets=MS_BUCKETS,
+            registry=registry,
+        )
         self._stages: dict[str, Histogram] = {}  # finding a child costs more than counting
         self._traces = 0
         self._sources: dict[str, Counter] = {}

@@ -5,10 +5,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition
+from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
+from foryou.stores.redis_calls import Node
+from foryou.stores.redis_ear import Ear, Told
 from foryou.stores.redis_servers import Servers, Value
 from foryou.stores.redis_trends import Trends
 from foryou.stores.redis_values import packed, unpacked
@@ -26,6 +28,19 @@ class _Right:
     token: int
     fold_version: int
     live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a read found, user by user. by: the server that said it, None = it had to be asked for elsewhere.
+
+    missing: places of those who cannot be reached; error: why, if there are any.
+    """
+
+    found: list[UserRecord | None]
+    by: list[Node | None]
+    missing: list[int]
+    error: Unavailable | None = None
 
 
 class RedisFeatures:
@@ -54,23 +69,36 @@ class RedisFeatures:
 
         Incomplete if the servers of some, Unavailable if those of all do not answer, nor a replica of theirs.
         """
+        look = self.look(users)
+        if look.error:
+            raise look.error
+        return look.found
+
+    def look(self, users: Sequence[str]) -> Look:
+        """Read as `read` does and give also who answered. Raises Unavailable if there is no server at all."""
         places: dict[int, list[int]] = {}
         for place, user in enumerate(users):
             places.setdefault(partition_of(user, self._shards), []).append(place)
         names = [user.encode() for user in users]
         found: list[UserRecord | None] = [None] * len(users)
+        by: list[Node | None] = [None] * len(users)
         values = self._values({shard: [names[n] for n in some] for shard, some in places.items()})
-        for shard, some in values.items():
+        for shard, (some, node) in values.items():
             for place, value in zip(places[shard], some, strict=True):
-                found[place] = unpacked(value) if value is not None else None
-        if missing := [place for shard, some in places.items() if shard not in values for place in some]:
-            error = self._servers.unreachable(self._tags[partition_of(users[missing[0]], self._shards)])
-            raise Incomplete(str(error), found, sorted(missing)) if values else error
-        return found
+                found[place], by[place] = unpacked(value) if value is not None else None, node
+        missing = sorted(place for shard, some in places.items() if shard not in values for place in some)
+        if not missing:
+            return Look(found, by, missing)
+        error = self._servers.unreachable(self._tags[partition_of(users[missing[0]], self._shards)])
+        return Look(found, by, missing, Incomplete(str(error), found, missing) if values else error)
 
-    def _values(self, wanted: dict[int, list[bytes]]) -> dict[int, list[Value]]:
+    def listen(self, node: Node, told: Told) -> Ear:
+        """Hear which keys of this store change on a server; whoever asks closes it."""
+        return Ear(node, b"{%b:" % self._servers.where.namespace.encode(), told)
+
+    def _values(self, wanted: dict[int, list[bytes]]) -> dict[int, tuple[list[Value], Node | None]]:
         """Give what is stored of users, by shard that answers. One that reads another generation is asked again."""
-        found: dict[int, list[Value]] = {}
+        found: dict[int, tuple[list[Value], Node | None]] = {}
         asked = list(wanted)
         for _ in range(TURNS):
             keys = [
@@ -79,12 +107,14 @@ class RedisFeatures:
                 for tag in (self._tags[shard],)
             ]
             again: list[int] = []
+            by: list[Node | None] = []
             # Who writes must not read from a replica: a record older than the position would lose what came between.
-            for shard, values in zip(asked, self._servers.gather(keys, primary=self._told is not None), strict=True):
+            answers = self._servers.gather(keys, primary=self._told is not None, by=by)
+            for shard, values, node in zip(asked, answers, by, strict=True):
                 if values is None:
                     continue
                 if self._is_current(shard, values[0]):
-                    found[shard] = values[1:]
+                    found[shard] = values[1:], node
                 else:
                     again.append(shard)
             asked = again

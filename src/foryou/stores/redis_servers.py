@@ -66,15 +66,20 @@ class Servers:
         return Servers(self.where, self._password, self._patience)
 
     def gather(
-        self, wanted: Sequence[tuple[bytes, Sequence[bytes]]], primary: bool = False
+        self,
+        wanted: Sequence[tuple[bytes, Sequence[bytes]]],
+        primary: bool = False,
+        by: list[Node | None] | None = None,
     ) -> list[list[Value] | None]:
         """Give the values of keys, for each pair of a tag and keys that begin with it; None where nobody answers.
 
+        `by` is filled with who answered each pair; None = nobody, or another server than the one that was asked.
         One round trip, to all servers at once. A server that fails is not asked again until it is known to be back;
         what it holds is read from its replica, if it has one, unless only the `primary` will do. Raises Unavailable if
         there is no server at all.
         """
         found: list[list[Value] | None] = [None] * len(wanted)
+        answered: list[Node | None] = [None] * len(wanted)
         left: list[int] = list(range(len(wanted)))
         batches = 1 + sum(len(keys) for _, keys in wanted) // BATCH
         patience_s = (self._patience.write_ms if primary else self._patience.read_ms * batches) / 1e3
@@ -86,12 +91,14 @@ class Servers:
                 for call, (node, numbers) in zip(calls, ways, strict=True):
                     for number, answer in zip(numbers, call.answers(ends), strict=True):
                         if type(answer) is list:
-                            found[number] = answer
+                            found[number], answered[number] = answer, node
                         elif isinstance(answer, ResponseError):  # moved, or on the move
                             found[number] = [self._client.get(key) for key in wanted[number][1]]
                         else:
                             self._down.add(node.name, answer)
                             left.append(number)  # for the replica
+        if by is not None:
+            by[:] = answered
         return found
 
     def run(self, name: str, tag: bytes, *arguments: Any) -> Any:

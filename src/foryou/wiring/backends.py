@@ -5,7 +5,7 @@ Without a URL a store lies in the home. A backend that needs a library of its ow
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from foryou.config import Config, redis_password
 from foryou.domain.errors import Invalid, Unavailable
@@ -17,6 +17,9 @@ from foryou.stores.log_sqlite import SqliteLog
 from foryou.stores.models_objects import ObjectModels
 from foryou.stores.objects import Bucket
 from foryou.stores.redis_address import address
+
+if TYPE_CHECKING:
+    from foryou.stores.features_cached import Cached
 
 Port = TypeVar("Port")
 Opener = Callable[[str, Config, TimeSource], Port]  # of a URL, empty = in the home
@@ -81,6 +84,19 @@ def group(url: str) -> str:
     """Give the name of those who fold into the same records: other records, another group."""
     where = address(url)
     return f"foryou-{where.namespace}" + (f"-{where.database}" if where.database else "")
+
+
+def cached(features: FeatureStore, config: Config) -> "Cached | None":
+    """Give a memory before records in Redis; None where they lie in the home, or none is wanted."""
+    stores = config.stores
+    if not (stores.features.startswith("redis") and stores.cached_users):
+        return None
+    from foryou.stores.features_cached import Cached
+    from foryou.stores.features_redis import RedisFeatures
+
+    if not isinstance(features, RedisFeatures):
+        raise TypeError(f"records by {stores.features} are kept by {type(features).__name__}, whom nobody listens to")
+    return Cached(features, stores.cached_users, stores.cached_mb * 1_000_000)
 
 
 def cache(url: str, config: Config) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foryou.config import Config
 from foryou.domain.bundle import ModelBundle
@@ -12,7 +12,7 @@ from foryou.domain.clock import Clock
 from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
-from foryou.features.hydrate import Hydrate
+from foryou.features.hydrate import Hydrate, Records
 from foryou.ingest.codec import item_of, list_of
 from foryou.ingest.worker import Worker
 from foryou.models import onboarding
@@ -25,12 +25,15 @@ from foryou.wiring.backends import opened
 from foryou.wiring.models import untrained
 from foryou.wiring.pipelines import pipelines
 
+if TYPE_CHECKING:
+    from foryou.stores.features_cached import Cached
+
 LANES = 2  # partitions that a stream process folds at once while it waits for servers
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The stores of one home."""
+    """The stores of one home. cache: what answers are made from, where it is not `features` itself."""
 
     config: Config
     clock: TimeSource
@@ -38,6 +41,7 @@ class Home:
     features: FeatureStore
     items: ItemStore
     models: ModelStore
+    cache: "Cached | None" = None
 
     def worker(self) -> Worker:
         """Give the fold of all of this home's log into its records; nobody else writes meanwhile."""
@@ -58,12 +62,18 @@ class Home:
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
             decode_list=list_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
-            build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self.features, lambda: arm.view)),
+            build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self._records, lambda: arm.view)),
             ask=questions, untrained=untrained,
         ))  # fmt: skip
 
+    @property
+    def _records(self) -> Records:
+        return self.features if self.cache is None else self.cache
+
     def close(self) -> None:
         """Let go of all stores."""
+        if self.cache is not None:
+            self.cache.close()
         for store in (self.log, self.features, self.items):
             store.close()
 
@@ -105,3 +115,8 @@ def spooled(home: Home) -> Home:
         return home
     spool = Spool(Path(home.config.home) / "spool", stores.spool_mb * 1_000_000, home.clock)
     return replace(home, log=Spooled(home.log, spool))
+
+
+def cached(home: Home) -> Home:
+    """Give the home with a memory before records that are elsewhere: that of a process which answers."""
+    return replace(home, cache=backends.cached(home.features, home.config))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import granian
 from granian.constants import Interfaces, Loops
@@ -26,8 +27,11 @@ from foryou.observe.metrics import Metrics, exposition, share
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
-from foryou.wiring.home import Home, open_home, spooled
+from foryou.wiring.home import Home, cached, open_home, spooled
 from foryou.wiring.streaming import stream
+
+if TYPE_CHECKING:
+    from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
 
@@ -38,7 +42,7 @@ def application() -> Litestar:
     metrics = Metrics()
 
     def make() -> Service:
-        made = service(spooled(open_home(config)), metrics)
+        made = service(cached(spooled(open_home(config))), metrics)
         _without_pauses()
         return made
 
@@ -80,6 +84,8 @@ def service(home: Home, metrics: Metrics) -> Service:
     threads = [
         threading.Thread(target=keep, args=(parts, stop, config), daemon=True) for keep in (_keep_fresh, _keep_released)
     ]
+    if home.cache is not None:
+        threads.append(threading.Thread(target=_measure_cache, args=(home.cache, metrics, stop, config), daemon=True))
     for thread in threads:
         thread.start()
 
@@ -87,6 +93,8 @@ def service(home: Home, metrics: Metrics) -> Service:
         stop.set()
         for thread in threads:
             thread.join()
+        if home.cache is not None:
+            home.cache.close()
 
     return Service(parts, on_close=end)
 
@@ -142,6 +150,25 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
         if kind and kind != told:
             print(f"no look at the releases, serving the one that was known: {said}", file=sys.stderr)  # noqa: T201
         told = kind
+
+
+def _measure_cache(cache: "Cached", metrics: Metrics, stop: threading.Event, config: Config) -> None:
+    """Measure the memory of user records, also for the last time."""
+    before = dict.fromkeys(("hit", "miss", "unheard"), 0)
+    dropped = 0
+    while True:
+        ended = stop.wait(config.serve.refresh_ms / 1e3)
+        now = {"hit": cache.hits, "miss": cache.misses, "unheard": cache.unheard}
+        for outcome, count in now.items():
+            metrics.cache.labels(outcome).inc(count - before[outcome])
+        metrics.cache_dropped.inc(cache.dropped - dropped)
+        before, dropped = now, cache.dropped
+        metrics.cache_users.set(len(cache))
+        metrics.cache_bytes.set(cache.bytes)
+        while cache.delays_ms:
+            metrics.cache_stale.observe(max(0.0, cache.delays_ms.popleft()))
+        if ended:
+            return
 
 
 def _measure(live: Live, metrics: Metrics) -> None:

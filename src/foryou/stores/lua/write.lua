@@ -48,4 +48,11 @@ if counters > 0 then
   end
 end
 redis.call('SET', own .. 'seal', ARGV[6])
+if ARGV[2] == '1' and records > 0 then
+  -- Who listens to changes hears names of keys only: the name of one that is gone at once says when this was.
+  local time = redis.call('TIME')
+  local stamp = tag .. 'now' .. time[1] .. string.format('%06d', time[2])
+  redis.call('SET', stamp, '')
+  redis.call('UNLINK', stamp)
+end
 return {'ok'}
