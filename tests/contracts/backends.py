@@ -5,18 +5,21 @@ A factory gets what a test has for itself, an `At`: a folder, a clock, and for a
 called again it opens another client of the same store, as a second process would.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.store import from_url
 
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.domain.records import UserRecord, pack
 from foryou.services.s3 import BUCKET, REGION
+from foryou.stores.features_cached import Cached
 from foryou.stores.features_redis import RedisFeatures
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -57,6 +60,8 @@ FEATURES: dict[str, Callable[[At], FeatureStore]] = {
     "sqlite": lambda at: SqliteFeatures(at.place / "features.db", at.clock),
     "redis": lambda at: redis_features(at),
     "redis-cluster": lambda at: redis_features(at),
+    "redis+cached": lambda at: Settled(at),
+    "redis-cluster+cached": lambda at: Settled(at),
 }
 ITEMS: dict[str, Callable[[At], ItemStore]] = {
     "sqlite": lambda at: SqliteItems(at.place / "items.db", at.clock),
@@ -74,6 +79,38 @@ PORTS: dict[str, dict[str, Callable[[At], Any]]] = {
 def redis_features(at: At) -> RedisFeatures:
     """Open records in one shard: the contracts give users to partitions as they like, and each partition is its own."""
     return RedisFeatures(Servers(address(f"{at.url}?namespace={at.namespace}")), at.clock, shards=1)
+
+
+class Settled:
+    """Records in Redis, read through a memory before them.
+
+    A write is known to the memory some ms later, by design: a read is repeated until it gives what is stored.
+    """
+
+    PATIENCE_S = 5.0
+    __module__ = RedisFeatures.__module__  # where tests find the rules that it writes by
+
+    def __init__(self, at: At) -> None:
+        self._store = redis_features(at)
+        self._reads = redis_features(at)
+        self._cached = Cached(self._reads, users=100, size_bytes=10_000_000)
+
+    def read(self, users: Sequence[str]) -> list[UserRecord | None]:
+        end = monotonic() + self.PATIENCE_S
+        while True:
+            found, stored = self._cached.read(users), self._store.read(users)
+            if [one and pack(one) for one in found] == [one and pack(one) for one in stored]:
+                return found
+            assert monotonic() < end, "the memory never heard of a change"
+            sleep(0.001)
+
+    def close(self) -> None:
+        self._cached.close()
+        self._reads.close()
+        self._store.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def model_url(at: At) -> str:

@@ -22,7 +22,12 @@ def clock() -> ManualClock:
 @pytest.fixture
 def at(tmp_path: Path, clock: ManualClock, services: Callable[[str], str]) -> Callable[[str], At]:
     """Give where this test has the stores of a backend; one that is named like a service has its server's URL."""
-    return lambda name: At(tmp_path, clock, services(name) if name in SERVICES else "")
+
+    def at(name: str) -> At:
+        service = name.removesuffix("+cached")
+        return At(tmp_path, clock, services(service) if service in SERVICES else "")
+
+    return at
 
 
 @pytest.fixture(params=LOGS)

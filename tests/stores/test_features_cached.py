@@ -243,7 +243,7 @@ def test_who_can_be_had_from_memory_is_given_though_the_rest_cannot_be_reached(
     shop.write(30)
     shop.warm()
 
-    def away(users: Sequence[str]) -> Look:
+    def away(_: Sequence[str]) -> Look:
         raise Unavailable("no server answers")
 
     monkeypatch.setattr(shop.store, "look", away)

@@ -218,6 +218,32 @@ def features_(
     _tell("features", result, json)
 
 
+@bench.command("cache")
+def cache_(
+    features: Annotated[str, typer.Option(help="the Redis, such as redis://host:port")],
+    partitions: Annotated[int, typer.Option(min=1, help="over which Redis spreads the users")] = 4,
+    users: Annotated[int, typer.Option(min=100, help="users that there are")] = 1_000_000,
+    rate: Annotated[float, typer.Option(min=1, help="reads per second")] = 1_000,
+    events: Annotated[float, typer.Option(min=1, help="events per second")] = 100,
+    seconds: Annotated[float, typer.Option(min=1, help="seconds per part")] = 60,
+    json: JsonOption = False,
+) -> None:
+    """What an API process saves by remembering hot users of Redis, and how old what it serves may be.
+
+    Fills a namespace of its own and empties it at the end.
+    """
+    name = uuid.uuid4().hex[:8]
+    folder, url = FOLDER / "cache" / name, features + ("" if "?" in features else f"?namespace=bench-{name}")
+    config = settings(folder, stores={"features": url, "partitions": partitions, "log": ""})
+    backends.check("--features", {name: one for name, one in backends.FEATURES.items() if name}, url)
+    from foryou.bench import memory  # it needs the client of Redis
+
+    with show.progress() as report:
+        result = memory.run(config, memory.Traffic(users, rate, events), seconds, report)
+    shutil.rmtree(folder, ignore_errors=True)
+    _tell("cache", result, json)
+
+
 @bench.command("trivago")
 def trivago_(
     tries: Annotated[int, typer.Option(min=1, help="settings that each ranker may try on validation")] = 8,

@@ -73,9 +73,8 @@ class Ear:
         """Hear until the connection breaks, the server is silent, or it is closed."""
         password = self._kwargs.get("password") or ""
         user = self._kwargs.get("username") or "default"
-        hello: Any = ("HELLO", "3", *(("AUTH", user, password) if password else ()))
-        line.sendall(pack_command(hello))
-        line.sendall(pack_command(("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)))
+        _send(line, "HELLO", "3", *(("AUTH", user, password) if password else ()))
+        _send(line, "CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
         greetings = 2  # answers that come before it is being told
         asked, asked_us = time.monotonic(), 0
         answered = False
@@ -99,7 +98,7 @@ class Ear:
                 raise ConnectionError("silent")
             if answered and now - asked > BEAT_S:
                 asked, asked_us, answered = now, time.time_ns() // 1_000, False
-                line.sendall(pack_command(("TIME",)))
+                _send(line, "TIME")
 
     def _tell(self, said: list[Any]) -> None:
         if said[0] != b"invalidate":
@@ -111,6 +110,10 @@ class Ear:
 
 
 Told = Callable[[list[bytes], int], None]  # keys that changed; how far the server's clock is ahead, us
+
+
+def _send(line: socket.socket, *words: Any) -> None:
+    line.sendall(pack_command(words))
 
 
 def _received(line: socket.socket, reader: Reader) -> list[Any]:
