@@ -19,6 +19,7 @@ import numpy as np
 from foryou.bench.people import Drawn, crowd, fold_events, named
 from foryou.config import Config, redis_password
 from foryou.domain.clock import Clock
+from foryou.domain.errors import Incomplete, Unavailable
 from foryou.features.hydrate import Records
 from foryou.stores.features_cached import Cached
 from foryou.stores.features_redis import Look, RedisFeatures
@@ -45,10 +46,14 @@ class Traffic:
 
 @dataclass(slots=True)
 class _Read:
-    """What a phase of reads gave. asked: users; missed: those that the store was asked for; the rest in ms by batch."""
+    """What a phase of reads gave. asked: users; missed: those that the store was asked for; the rest in ms by batch.
+
+    failed: users who could not be read in time, and would have been answered as strangers.
+    """
 
     asked: int = 0
     missed: int = 0
+    failed: int = 0
     hits_ms: list[float] = field(default_factory=list)
     misses_ms: list[float] = field(default_factory=list)
     waited_ms: list[float] = field(default_factory=list)  # from the planned moment to the answer, by read
@@ -57,7 +62,7 @@ class _Read:
     def told(self, seconds: float) -> dict[str, Any]:
         """Give the figures."""
         return {
-            "reads": self.asked, "hit_share": round(1 - self.missed / max(1, self.asked), 4),
+            "reads": self.asked, "failed": self.failed, "hit_share": round(1 - self.missed / max(1, self.asked), 4),
             "batch_of_hits_ms": spread(self.hits_ms), "batch_with_misses_ms": spread(self.misses_ms),
             "from_arrival_ms": spread(self.waited_ms), "process_cpu_share": round(self.cpu_s / seconds, 3),
         }  # fmt: skip
@@ -108,7 +113,7 @@ def measure(config: Config, store: RedisFeatures, traffic: Traffic, seconds: flo
         found["cold"] = _reading(cached, watched, drawn, traffic.rate, seconds).told(seconds)
         report("filling it", 1, 4)
         for _ in range(8 * stores.cached_users // BATCH):
-            cached.read(drawn.names(BATCH))
+            _failed(cached, drawn.names(BATCH))
         found["memory"] = {
             "users": len(cached), "estimated_mb": round(cached.bytes / 1e6, 1), "rss_mb": round(_rss_mb() - rss_mb, 1),
         }  # fmt: skip
@@ -136,13 +141,24 @@ def _reading(records: Records, watched: _Watched, drawn: Drawn, rate: float, sec
             continue
         end = min(place + BATCH, int(np.searchsorted(planned, now, side="right")))
         before, began = watched.asked, time.perf_counter()
-        records.read(names[place:end])
+        read.failed += _failed(records, names[place:end])
         done, missed = time.perf_counter(), watched.asked - before
         (read.misses_ms if missed else read.hits_ms).append((done - began) * 1e3)
         read.waited_ms += ((done - start - planned[place:end]) * 1e3).tolist()
         read.asked, read.missed, place = read.asked + end - place, read.missed + missed, end
     read.cpu_s = time.process_time() - cpu_s
     return read
+
+
+def _failed(records: Records, users: Sequence[str]) -> int:
+    """Read users; gives how many of them could not be."""
+    try:
+        records.read(users)
+    except Incomplete as error:
+        return len(error.missing)
+    except Unavailable:
+        return len(users)
+    return 0
 
 
 def _stale(
@@ -165,7 +181,10 @@ def _stale(
                 changes: list[tuple[str, int, float]] = told.recv()
                 open_.update({(user, offset): sent for user, offset, sent in changes})
             users = [user for user, _ in open_]
-            known = cached.read(users)
+            try:
+                known = cached.read(users)
+            except Unavailable:  # a stall of the store; it counts as staleness
+                continue
             now = time.monotonic()
             for (user, offset), record in zip(list(open_), known, strict=True):
                 if record is not None and record.offset >= offset:

@@ -94,6 +94,7 @@ class _Telling:
     def __init__(self, store: RedisFeatures, tells: Connection) -> None:
         self._store, self._tells = store, tells
         self.read, self.position, self.lease = store.read, store.position, store.lease
+        self.release_lease = store.release_lease
 
     def write(self, change: Change, token: int) -> None:
         sent = time.monotonic()
