@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import ForyouError, Incomplete, Unavailable
@@ -158,7 +159,27 @@ def test_replicas_tell_themselves_what_has_come_to_them(
         until(lambda age=age: set(shop.ages()) == {age})
 
 
-def test_a_record_that_changes_while_it_is_being_read_is_not_kept(url: str, opened: Open) -> None:
+def test_who_had_been_asked_for_is_read_again_unasked_when_he_changes(url: str, opened: Open) -> None:
+    shop = opened(url)
+    shop.write(30)
+    shop.warm()
+    misses, dropped = shop.cached.misses, shop.cached.dropped
+    shop.write(31, USERS[:3])
+    until(lambda: shop.cached.renewed == 3)
+    assert shop.ages()[:3] == [31] * 3
+    assert shop.cached.misses == misses
+    shop.write(32, USERS[3:4])
+    until(lambda: shop.cached.renewed == 4)
+    shop.write(33, USERS[3:4])  # nobody has asked for him since
+    until(lambda: shop.cached.dropped == dropped + 5)
+    assert shop.ages()[3] == 33
+    assert (shop.cached.renewed, shop.cached.misses) == (4, misses + 1)
+
+
+def test_a_record_that_changes_while_it_is_being_read_is_not_kept(
+    url: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features_cached, "RENEWED", (32, 0))  # nobody is read again unasked
     shop = opened(url)
     shop.write(30)
     shop.warm()
@@ -271,15 +292,34 @@ def test_a_switch_of_generations_drops_everybody(
         until(lambda: set(shop.ages()) == {200})
 
 
-def test_an_emptied_server_voids_everybody(url: str, opened: Open) -> None:
-    shop = opened(url)
+def test_an_emptied_server_voids_everybody(services: Callable[[str], str], opened: Open, tmp_path: Path) -> None:
+    own = f"{services('redis')}/9"  # a database that no other test uses
+    shop = opened(f"{own}?namespace={tmp_path.name}")
     shop.write(30)
     shop.warm()
-    (ear,) = shop.cached._ears.values()
-    ear._tell([b"invalidate", None])  # what FLUSHALL says; other tests use this server, too
-    reads = shop.reads()
-    shop.ages()
-    assert shop.reads() == reads + len(USERS)
+    with redis.Redis.from_url(own) as admin:
+        admin.flushdb()
+    until(lambda: set(shop.ages()) == {None})
+
+
+def test_a_user_with_a_password_is_told_and_one_without_rights_reads_on(
+    services: Callable[[str], str], tmp_path: Path
+) -> None:
+    url = services("redis")
+    with redis.Redis.from_url(url) as admin:
+        for name, rights in (("hears", ["+@all"]), ("deaf", ["+@all", "-client|tracking"])):
+            admin.acl_setuser(name, enabled=True, passwords=["+right"], keys=["*"], commands=rights)
+    for name in ("hears", "deaf"):
+        where = address(url.replace("//", f"//{name}@") + f"?namespace={tmp_path.name}{name}")
+        store = RedisFeatures(Servers(where, "right"), ManualClock(1_000), SHARDS)
+        with closing(store), closing(Cached(store, 100, MB)) as cached:
+            if name == "hears":
+                until(lambda cached=cached: (cached.read(["ann"]), cached.hits)[1])
+            else:
+                for _ in range(20):
+                    assert cached.read(["ann"]) == [None]
+                    time.sleep(0.01)
+                assert (cached.hits, cached.unheard) == (0, 20)
 
 
 def test_no_more_users_and_bytes_are_kept_than_are_allowed(url: str, opened: Open) -> None:

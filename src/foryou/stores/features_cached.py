@@ -4,7 +4,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from foryou.domain.errors import Incomplete, Unavailable
 from foryou.domain.records import UserRecord
@@ -16,6 +18,7 @@ USED = 3  # how many rounds of eviction a user may outlive by being read
 SPARED = 64  # users that one eviction passes over at most
 ENTRY_BYTES = 1_200  # of a user in memory beside the arrays, as measured: the objects, the core
 DELAYS = 10_000  # that may wait to be measured
+RENEWED = 32, 1_024  # users who are read again at a time, and who may wait for it; more are left to who asks for them
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ class Cached:
     A record is kept only if the server that said it was listened to all the while (`Ear`), and is dropped when that
     server tells that it changed, is lost, or is emptied. So what is served is at most as old as a message takes, or as
     a silent connection goes unnoticed (DEAF_S and BEAT_S). A switch of generations drops everything; a rebuild beside
-    it drops whom it writes, which costs only a read. When it is full, those leave who were not read lately (CLOCK).
+    it drops whom it writes, which costs only a read. Who changed and had been asked for is read again by a thread. When
+    it is full, those leave who were not read lately (CLOCK).
     """
 
     def __init__(self, store: RedisFeatures, users: int, size_bytes: int) -> None:
@@ -58,8 +62,12 @@ class Cached:
         self.bytes = 0
         self.hits = self.misses = 0
         self.unheard = 0  # read, but not kept, as their server was not listened to
+        self.renewed = 0  # read again unasked
         self.dropped = 0  # users who were here when they changed
         self.delays_ms: deque[float] = deque(maxlen=DELAYS)  # of each write: until it was known here
+        self._again: SimpleQueue[str | None] = SimpleQueue()
+        self._renewing = threading.Thread(target=self._renew, name="cached", daemon=True)
+        self._renewing.start()
 
     def __len__(self) -> int:
         """Give the number of users that are remembered."""
@@ -88,35 +96,47 @@ class Cached:
             self._fetch(users, places, found)
         return found
 
+    def _renew(self) -> None:
+        while True:
+            users = [self._again.get()]
+            while not self._again.empty() and len(users) < RENEWED[0]:
+                users.append(self._again.get())
+            if None in users:
+                return
+            names = [user for user in dict.fromkeys(users) if user]
+            with suppress(Unavailable):  # whoever asks for them hears it
+                self._keep(*self._asked(names), names, renewed=True)
+
     def _fetch(self, users: Sequence[str], places: list[int], found: list[UserRecord | None]) -> None:
         names = [users[place] for place in places]
-        with self._lock:
-            heard = {name: ear.epoch for name, ear in self._ears.items() if ear.hears}
-            asking = _Asking(frozenset(names), heard)
-            self._asking.add(asking)
         try:
-            look = self._store.look(names)
+            asking, look = self._asked(names)
         except Unavailable as error:
-            self._forget(asking)
             if len(places) == len(users):
                 raise
             raise Incomplete(str(error), found, places) from error
-        except BaseException:
-            self._forget(asking)
-            raise
         for place, record in zip(places, look.found, strict=True):
             found[place] = record
-        self._keep(asking, names, look)
+        self._keep(asking, look, names)
         if look.error:
             if len(look.missing) == len(users):
                 raise look.error
             raise Incomplete(str(look.error), found, [places[n] for n in look.missing])
 
-    def _forget(self, asking: _Asking) -> None:
+    def _asked(self, names: list[str]) -> tuple[_Asking, Look]:
+        """Ask the store; what changes from now on is noted until `_keep`."""
         with self._lock:
-            self._asking.discard(asking)
+            heard = {name: ear.epoch for name, ear in self._ears.items() if ear.hears}
+            asking = _Asking(frozenset(names), heard)
+            self._asking.add(asking)
+        try:
+            return asking, self._store.look(names)
+        except BaseException:
+            with self._lock:
+                self._asking.discard(asking)
+            raise
 
-    def _keep(self, asking: _Asking, names: list[str], look: Look) -> None:
+    def _keep(self, asking: _Asking, look: Look, names: list[str], renewed: bool = False) -> None:
         """Remember what was read, but for what changed meanwhile or was not listened to."""
         missing, now = set(look.missing), time.monotonic()
         for node in {node.name: node for node in look.by if node}.values():
@@ -132,7 +152,8 @@ class Cached:
                 if place not in missing and epoch is None:
                     self.unheard += 1
                     continue
-                self.misses += 1
+                self.misses += not renewed
+                self.renewed += renewed
                 if by and epoch is not None and user not in asking.changed:
                     self._put(user, _Entry(record, self._ears[by.name], epoch, now, _size(user, record)))
 
@@ -143,12 +164,10 @@ class Cached:
         while len(self._entries) > self._users or self.bytes > self._limit:
             self._evict()
 
-    def _take(self, user: str) -> bool:
-        """Forget a user; says whether he was there."""
+    def _take(self, user: str) -> None:
         entry = self._entries.pop(user, None)
         if entry is not None:
             self.bytes -= entry.size
-        return entry is not None
 
     def _evict(self) -> None:
         """Forget the oldest who was not read since he was passed over last."""
@@ -177,7 +196,12 @@ class Cached:
         self.delays_ms.extend((now_us - stamp) / 1e3 for stamp in stamps)
 
     def _drop(self, user: str) -> None:
-        self.dropped += self._take(user)
+        entry = self._entries.get(user)
+        if entry is not None:
+            self._take(user)
+            self.dropped += 1
+            if entry.used and self._again.qsize() < RENEWED[1]:
+                self._again.put(user)
         for asking in self._asking:
             if user in asking.users:
                 asking.changed.add(user)
@@ -193,6 +217,8 @@ class Cached:
         """Stop listening. The store stays open."""
         with self._lock:
             self._closed = True
+        self._again.put(None)
+        self._renewing.join()
         for ear in self._ears.values():
             ear.close()
 

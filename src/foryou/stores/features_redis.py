@@ -32,7 +32,7 @@ class _Right:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a read found, user by user. by: the server that said it, None = it had to be asked for elsewhere.
+    """What a read found, user by user. by: the server that said it, None = one that stood in for it.
 
     missing: places of those who cannot be reached; error: why, if there are any.
     """

@@ -80,16 +80,16 @@ class Ear:
         answered = False
         while not self._stop.is_set():
             for said in _received(line, reader):
-                if isinstance(said, Exception):
-                    raise ConnectionError(str(said))
                 if isinstance(said, PushNotification):
                     self._tell(said)
+                elif isinstance(said, Exception) and (greetings or str(said).startswith("CLUSTERDOWN")):
+                    raise ConnectionError(str(said))
                 elif greetings:
                     greetings -= 1
                     if not greetings:
                         self.epoch += 1
                         answered = self.hears = True
-                else:
+                elif isinstance(said, list):
                     answered = True
                     now_us = int(said[0]) * 1_000_000 + int(said[1])
                     self.ahead_us = now_us - (asked_us + time.time_ns() // 1_000) // 2
@@ -98,6 +98,7 @@ class Ear:
                 raise ConnectionError("silent")
             if answered and now - asked > BEAT_S:
                 asked, asked_us, answered = now, time.time_ns() // 1_000, False
+                _send(line, "GET", self._prefix + b"0}live")  # refused by a master that was voted out
                 _send(line, "TIME")
 
     def _tell(self, said: list[Any]) -> None:

@@ -73,7 +73,7 @@ class Servers:
     ) -> list[list[Value] | None]:
         """Give the values of keys, for each pair of a tag and keys that begin with it; None where nobody answers.
 
-        `by` is filled with who answered each pair; None = nobody, or another server than the one that was asked.
+        `by` is filled with who answered each pair; None = nobody, or a server that was not asked in the first place.
         One round trip, to all servers at once. A server that fails is not asked again until it is known to be back;
         what it holds is read from its replica, if it has one, unless only the `primary` will do. Raises Unavailable if
         there is no server at all.
@@ -91,7 +91,8 @@ class Servers:
                 for call, (node, numbers) in zip(calls, ways, strict=True):
                     for number, answer in zip(numbers, call.answers(ends), strict=True):
                         if type(answer) is list:
-                            found[number], answered[number] = answer, node
+                            found[number] = answer
+                            answered[number] = node if self._patience.replicas or not node.replica else None
                         elif isinstance(answer, ResponseError):  # moved, or on the move
                             found[number] = [self._client.get(key) for key in wanted[number][1]]
                         else:

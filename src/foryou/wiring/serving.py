@@ -154,11 +154,11 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
 
 def _measure_cache(cache: "Cached", metrics: Metrics, stop: threading.Event, config: Config) -> None:
     """Measure the memory of user records, also for the last time."""
-    before = dict.fromkeys(("hit", "miss", "unheard"), 0)
+    before = dict.fromkeys(("hit", "miss", "unheard", "renewed"), 0)
     dropped = 0
     while True:
         ended = stop.wait(config.serve.refresh_ms / 1e3)
-        now = {"hit": cache.hits, "miss": cache.misses, "unheard": cache.unheard}
+        now = {"hit": cache.hits, "miss": cache.misses, "unheard": cache.unheard, "renewed": cache.renewed}
         for outcome, count in now.items():
             metrics.cache.labels(outcome).inc(count - before[outcome])
         metrics.cache_dropped.inc(cache.dropped - dropped)
