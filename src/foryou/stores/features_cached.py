@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from foryou.domain.errors import Incomplete, Unavailable
+from foryou.domain.errors import ForyouError, Incomplete, Unavailable
 from foryou.domain.records import UserRecord
 from foryou.stores.features_redis import Look, RedisFeatures
 from foryou.stores.redis_ear import Ear
@@ -38,7 +38,7 @@ class _Asking:
     """Users who are being read now, and those of them who changed meanwhile."""
 
     users: frozenset[str]
-    heard: dict[str, int]  # server -> epoch, of those that were listened to when the question was sent
+    heard: dict[str, tuple[Ear, int]]  # server -> its epoch, of those listened to when the question was sent
     changed: set[str] = field(default_factory=set)
 
 
@@ -104,7 +104,7 @@ class Cached:
             if None in users:
                 return
             names = [user for user in dict.fromkeys(users) if user]
-            with suppress(Unavailable):  # whoever asks for them hears it
+            with suppress(ForyouError):  # whoever asks for them hears it
                 self._keep(*self._asked(names), names, renewed=True)
 
     def _fetch(self, users: Sequence[str], places: list[int], found: list[UserRecord | None]) -> None:
@@ -126,7 +126,7 @@ class Cached:
     def _asked(self, names: list[str]) -> tuple[_Asking, Look]:
         """Ask the store; what changes from now on is noted until `_keep`."""
         with self._lock:
-            heard = {name: ear.epoch for name, ear in self._ears.items() if ear.hears}
+            heard = {name: (ear, ear.epoch) for name, ear in self._ears.items() if ear.hears}
             asking = _Asking(frozenset(names), heard)
             self._asking.add(asking)
         try:
@@ -148,14 +148,14 @@ class Cached:
         with self._lock:
             self._asking.discard(asking)
             for place, (user, record, by) in enumerate(zip(names, look.found, look.by, strict=True)):
-                epoch = asking.heard.get(by.name) if by else None
-                if place not in missing and epoch is None:
+                heard = asking.heard.get(by.name) if by else None
+                if place not in missing and heard is None:
                     self.unheard += 1
                     continue
                 self.misses += not renewed
                 self.renewed += renewed
-                if by and epoch is not None and user not in asking.changed:
-                    self._put(user, _Entry(record, self._ears[by.name], epoch, now, _size(user, record)))
+                if heard and user not in asking.changed:
+                    self._put(user, _Entry(record, *heard, now, _size(user, record)))
 
     def _put(self, user: str, entry: _Entry) -> None:
         self._take(user)
@@ -184,11 +184,11 @@ class Cached:
         stamps: list[int] = []
         with self._lock:
             for key in keys:
-                rest = key[key.index(b"}") + 1 :]
+                rest = key.partition(b"}")[2]
                 kind, _, name = rest.partition(b":")
                 if name[:1] == b"u" and kind.isdigit():
-                    self._drop(name[1:].decode())
-                elif rest.startswith(b"now"):
+                    self._drop(name[1:].decode(errors="replace"))
+                elif rest.startswith(b"now") and rest[3:].isdigit():
                     stamps.append(int(rest[3:]))
                 elif rest == b"live":
                     self._drop_all()

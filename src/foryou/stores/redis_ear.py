@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hiredis import HiredisError, PushNotification, Reader, pack_command
+from hiredis import PushNotification, Reader, pack_command
 
 from foryou.stores.redis_calls import Node
 
@@ -52,12 +52,11 @@ class Ear:
         while not self._stop.is_set() and time.monotonic() - heard < GONE_S:
             try:
                 with self._connected() as line:
-                    wait = FIRST_RETRY_S
                     self._listen(line, Reader())
-            except (OSError, HiredisError):
-                pass  # the server is away, or speaks nonsense: it is tried again
+            except Exception:  # noqa: BLE001 - whatever it was: nothing is kept until the server is heard again
+                pass
             if self.hears:
-                self.hears, heard = False, time.monotonic()
+                self.hears, heard, wait = False, time.monotonic(), FIRST_RETRY_S
             self.epoch += 1
             self._stop.wait(wait)
             wait = min(2 * wait, LAST_RETRY_S)
