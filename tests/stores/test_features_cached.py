@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from proxy import Proxy
 SHARDS = 8
 MINUTE_MS = 60_000
 MB = 1_000_000
+PATIENT = Patience(read_ms=5_000, write_ms=10_000)  # a busy machine is no failure here
 USERS = [f"user-{number}" for number in range(60)]
 GIVE_UP_S = 10.0
 
@@ -59,8 +61,8 @@ class Shop:
     """One store, by whom it is written, and a memory before it."""
 
     def __init__(self, url: str, through: str = "", **more: int) -> None:
-        self.writer = RedisFeatures(Servers(address(url)), ManualClock(1_000), SHARDS)
-        patience = Patience(read_ms=500, replicas=bool(more.pop("replicas", 0)))
+        self.writer = RedisFeatures(Servers(address(url), patience=PATIENT), ManualClock(1_000), SHARDS)
+        patience = replace(PATIENT, replicas=bool(more.pop("replicas", 0)))
         self.store = Paused(Servers(address(through or url), patience=patience), ManualClock(1_000), SHARDS)
         self.cached = Cached(self.store, more.pop("users", 1_000), more.pop("size_bytes", 100 * MB))
         self.token = self.writer.lease("worker", MINUTE_MS)
