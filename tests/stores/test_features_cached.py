@@ -294,6 +294,19 @@ def test_a_switch_of_generations_drops_everybody(
         until(lambda: set(shop.ages()) == {200})
 
 
+def test_a_switch_is_heard_before_anything_of_the_old_generation_is_deleted(url: str, opened: Open) -> None:
+    shop = opened(url)
+    shop.write(30)
+    shop.warm()
+    with closing(shop.writer.begin_generation()) as rebuilt:
+        token = rebuilt.lease("rebuild", MINUTE_MS)
+        shop.write(200, by=rebuilt, token=token)
+        shop.warm()
+        rebuilt._servers.run("generation", rebuilt._root, "live", 2)
+        rebuilt._servers.run_all("switch", [(tag, (2, 0)) for tag in rebuilt._tags])
+        until(lambda: set(shop.ages()) == {200})
+
+
 def test_an_emptied_server_voids_everybody(services: Callable[[str], str], opened: Open, tmp_path: Path) -> None:
     own = f"{services('redis')}/9"  # a database that no other test uses
     shop = opened(f"{own}?namespace={tmp_path.name}")
