@@ -58,6 +58,7 @@ class Servers:
         self.where, self._password, self._patience = where, password, patience or Patience()
         self._made: redis.Redis | RedisCluster | None = None
         self._slots: dict[bytes, int] = {}
+        self._primaries: dict[bytes, Node] = {}  # by tag, as long as all is well and no slot moves
         self._making = threading.Lock()
         self._down = Down(self._answers, self._look_around)
 
@@ -94,6 +95,7 @@ class Servers:
                             found[number] = answer
                             answered[number] = node if self._patience.replicas or not node.replica else None
                         elif isinstance(answer, ResponseError):  # moved, or on the move
+                            self._primaries.clear()
                             found[number] = [self._client.get(key) for key in wanted[number][1]]
                         else:
                             self._down.add(node.name, answer)
@@ -219,6 +221,16 @@ class Servers:
         return nodes[0]
 
     def _reader(self, tag: bytes, primary: bool = False) -> Node | None:
+        if self._down or self._patience.replicas:
+            self._primaries.clear()
+        elif (node := self._primaries.get(tag)) is not None:
+            return node
+        node = self._chosen(tag, primary)
+        if node is not None and not node.replica and not self._down:
+            self._primaries[tag] = node
+        return node
+
+    def _chosen(self, tag: bytes, primary: bool) -> Node | None:
         nodes = self._nodes(tag, replicas=not primary and (self._patience.replicas or bool(self._down)))
         if self._patience.replicas:
             nodes = nodes[1:] + nodes[:1]
