@@ -17,6 +17,8 @@ from foryou.domain.errors import ForyouError, Incomplete, Unavailable
 from foryou.domain.log import partition_of
 from foryou.domain.records import NO_HISTORY, NO_SEEN, Change, Core, UserRecord
 from foryou.services import run
+from foryou.services.ports import answers
+from foryou.services.redis import ask
 from foryou.services.run import Standing
 from foryou.stores.features_redis import RedisFeatures
 from foryou.stores.redis_address import address
@@ -214,3 +216,17 @@ def test_a_master_that_is_killed_stops_no_reader_and_the_worker_goes_on(shop: Sh
     with pytest.raises(Unavailable):
         shop.features.trending()
     assert sorted(shop.timed() for _ in range(20))[10] < 0.02
+    survivor = _without_majority(shop, cluster)
+    until(lambda: "cluster_state:fail" in ask(survivor, "cluster", "info"))
+    assert max(shop.timed() for _ in range(10)) < 0.25  # redis-py would wait a quarter of a second, again and again
+
+
+def _without_majority(shop: Shop, cluster: Standing) -> int:
+    """Kill another master with its replica; gives the port of the last one."""
+    standing = {tuple(node.name for node in shop.servers._nodes(tag)) for tag in shop.features._tags}
+    ports = {int(names[0].rpartition(":")[2]): names for names in standing}
+    alive = [port for port in ports if answers(port)]
+    for name in ports[alive[0]]:
+        with suppress(ProcessLookupError):
+            os.kill(pid_of(cluster, name), signal.SIGKILL)
+    return alive[1]

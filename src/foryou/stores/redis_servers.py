@@ -14,8 +14,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ClusterDownError, NoScriptError, RedisClusterException, RedisError, ResponseError
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 from redis.exceptions import TimeoutError as Silent
 from redis.retry import Retry
 
@@ -94,7 +94,8 @@ class Servers:
                         if type(answer) is list:
                             found[number] = answer
                             answered[number] = node if self._patience.replicas or not node.replica else None
-                        elif isinstance(answer, ResponseError):  # moved, or on the move
+                        elif isinstance(answer, ResponseError) and not isinstance(answer, ClusterDownError):
+                            # Moved, or on the move. In a cluster that is down the client would wait for it instead.
                             self._primaries.clear()
                             found[number] = [self._client.get(key) for key in wanted[number][1]]
                         else:
