@@ -1,7 +1,6 @@
 """What does foryou measure? Traces and counts become Prometheus metrics, one set for all processes of a home."""
 
 import os
-import sys
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from foryou.domain.slate import Trace
+from foryou.observe.said import say
 
 MS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500)
 SAMPLED = 8  # of so many batches, the stages of one are measured: meters shared by processes cost a page write each
@@ -133,7 +133,7 @@ class Metrics:
         for boost, count in trace.boosted.items():
             self.boosted.labels(boost).inc(count)
         for error in trace.errors:
-            print(f"a stage failed and was passed over: {error}", file=sys.stderr)  # noqa: T201
+            say(f"a stage failed and was passed over: {error}")
         if trace.not_finite:
             self.not_finite.inc(trace.not_finite)
 

@@ -24,6 +24,7 @@ from foryou.config import Config
 from foryou.domain.errors import ForyouError, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
+from foryou.observe.said import say
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
@@ -72,7 +73,7 @@ def service(home: Home, metrics: Metrics) -> Service:
     try:
         live.refresh()
     except Unavailable as error:
-        print(f"takes events only, until the log is back: {error}", file=sys.stderr)  # noqa: T201
+        say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
     parts = Parts(
         live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
@@ -101,7 +102,7 @@ def service(home: Home, metrics: Metrics) -> Service:
 
 def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
     logged = dropped = 0
-    told = waited = False
+    told_trends = told_spool = False
     while not stop.wait(config.serve.refresh_ms / 1e3):
         if orphaned(config):
             os.kill(os.getpid(), signal.SIGKILL)  # nothing is lost: what was acknowledged is durable
@@ -109,19 +110,19 @@ def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
             parts.live.follow()
         except Exception as error:  # noqa: BLE001 - without this thread the process would serve old news for ever
             parts.metrics.fallbacks.labels("refresh").inc()
-            print(f"refresh failed, serving what was known: {error!r}", file=sys.stderr)  # noqa: T201
+            say(f"refresh failed, serving what was known: {error!r}")
         if away := parts.live.trends_away:
             parts.metrics.fallbacks.labels("trends").inc()
-        if away and not told:
-            print(f"no look at the trends, serving those that were known: {away}", file=sys.stderr)  # noqa: T201
-        told = bool(away)
+        if away and not told_trends:
+            say(f"no look at the trends, serving those that were known: {away}")
+        told_trends = bool(away)
         exposures = parts.exposures
         parts.metrics.exposures.labels("logged").inc(exposures.written - logged)
         parts.metrics.exposures.labels("dropped").inc(exposures.dropped - dropped)
         logged, dropped = exposures.written, exposures.dropped
         _measure(parts.live, parts.metrics)
         if isinstance(parts.log, Spooled):
-            waited = _watch_spool(parts.log, parts, waited)
+            told_spool = _watch_spool(parts.log, parts, told_spool)
 
 
 def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
@@ -132,7 +133,7 @@ def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
     metrics.spool_age.set(log.age_s(parts.clock.now_ms()))
     if bool(spool.records) != told:
         said = f"events wait for the log: {log.why}" if not told else "all events that waited are in the log"
-        print(said, file=sys.stderr)  # noqa: T201
+        say(said)
     return bool(spool.records)
 
 
@@ -148,7 +149,7 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
         if said:
             parts.metrics.fallbacks.labels("release").inc()
         if kind and kind != told:
-            print(f"no look at the releases, serving the one that was known: {said}", file=sys.stderr)  # noqa: T201
+            say(f"no look at the releases, serving the one that was known: {said}")
         told = kind
 
 
@@ -213,7 +214,7 @@ class Supervisor:
             self._stream = subprocess.Popen(command)
             self._stream.wait()
             if not self._stopping.wait(RESTART_S):
-                print("the stream process ended; starting it again", file=sys.stderr)  # noqa: T201
+                say("the stream process ended; starting it again")
 
     def _end_stream(self) -> None:
         if self._stream and self._stream.poll() is None:

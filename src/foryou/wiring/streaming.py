@@ -1,6 +1,5 @@
 """What does a stream process do? It folds its share of the log until it is told to stop, whatever is away meanwhile."""
 
-import sys
 import time
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ from foryou.domain.errors import Conflict, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream
 from foryou.ingest.worker import FOLDED, Progress, Worker
 from foryou.observe.metrics import Metrics
+from foryou.observe.said import say
 from foryou.wiring.home import Home, open_home
 
 LEASE_RENEWALS = 3  # per lease time
@@ -136,4 +136,4 @@ class _Turn:
 
 
 def _say(what: str) -> None:
-    print(f"stream: {what}", file=sys.stderr)  # noqa: T201
+    say(f"stream: {what}")
