@@ -27,8 +27,8 @@ demo: $(VENV)/run ## import, train, evaluate, serve, show (ARGS="--once --json",
 test: $(VENV)/dev ## run the whole suite (ARGS="-k name")
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-soak: $(VENV)/dev ## the long forms: 30 processes killed, 5,000 requests made up, 20 times as many examples
-	$(BIN)/python -m pytest -m drill --kills 30 $(ARGS)
+soak: $(VENV)/dev ## the long forms: drills of half a minute, 30 processes killed, 5,000 requests made up, more examples
+	$(BIN)/python -m pytest -m drill --kills 30 --long $(ARGS)
 	$(BIN)/python -m pytest -n 2 -m hypothesis --cases 5000 --hypothesis-profile long $(ARGS)
 
 check: $(VENV)/dev ## format, lint, strict types

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tries  # noqa: F401 — registers the profiles of Hypothesis before any test is read
+from drilled import pytest_terminal_summary  # noqa: F401
 from servers import absent, pytest_configure, pytest_configure_node, pytest_unconfigure, services  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=7, help="how many processes the crash drill kills")
+    parser.addoption("--long", action="store_true", help="faults of drills last as long as promised, not seconds")
+    parser.addoption("--drill-report", help="file for what the drills saw, a line of JSON each")
     parser.addoption("--cases", type=int, default=300, help="how many requests are made from the OpenAPI document")
 
 

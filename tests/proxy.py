@@ -1,4 +1,4 @@
-"""How does a test take a server away? A TCP proxy before it, whose connections the test cuts, starves or mends.
+"""How does a test take a server away? A TCP proxy before it, whose connections the test cuts, starves, slows or mends.
 
 A Kafka broker tells its clients where to find it; in what it says, the proxy puts its own port for that of the broker.
 """
@@ -6,6 +6,7 @@ A Kafka broker tells its clients where to find it; in what it says, the proxy pu
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ class Proxy:
         self._cut = False
         self._flows = threading.Event()
         self._flows.set()
+        self._delay_s = 0.0
         self._left: int | None = None  # bytes that may still come from the server, None = any
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._told, self._mine = (
@@ -49,11 +51,15 @@ class Proxy:
         """Keep all connections, but let nothing come from the server."""
         self._flows.clear()
 
+    def slow(self, delay_s: float) -> None:
+        """Let everything that comes from the server be so late."""
+        self._delay_s = delay_s
+
     def mend(self) -> None:
         """Pass everything on again."""
         self._flows.set()
         with self._lock:
-            self._cut, self._left = False, None
+            self._cut, self._left, self._delay_s = False, None, 0.0
 
     def close(self) -> None:
         """End everything."""
@@ -75,7 +81,11 @@ class Proxy:
                 if self._cut:
                     client.close()
                     continue
-                server = socket.create_connection(self._target)
+                try:
+                    server = socket.create_connection(self._target)
+                except OSError:  # nobody listens there now
+                    client.close()
+                    continue
                 self._open |= {client, server}
             self._pairs.append(threading.Thread(target=self._join, args=(client, server), daemon=True))
             self._pairs[-1].start()
@@ -94,6 +104,8 @@ class Proxy:
                 piece = piece.replace(self._told, self._mine) if from_server else piece
                 if from_server:
                     self._flows.wait()
+                    if self._delay_s:
+                        time.sleep(self._delay_s)
                 sink.sendall(piece[: self._allowed(len(piece))] if from_server else piece)
                 if self._left == 0:
                     self.cut()

@@ -15,14 +15,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from foryou import config
 from foryou.bench.server import Server
 from foryou.domain.clock import Clock
 from foryou.domain.log import Stream
-from foryou.domain.ports import FeatureStore
 from foryou.ingest.codec import event_of
 from foryou.ingest.importers import run
 from foryou.ingest.worker import Worker
@@ -32,6 +30,7 @@ from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.wiring import serving
 from foryou.wiring.home import Home, open_home
+from replays import assert_equal_records
 
 
 class Poster:
@@ -192,21 +191,6 @@ def _equal_to_a_clean_replay(home: Home, folder: Path) -> None:
     worker = Worker(home.log, fresh, items)
     worker.lease()
     worker.catch_up()
-    users = sorted({entry.record.key for entry in _all(home)})
-    for start in range(0, len(users), 100):
-        some = users[start : start + 100]
-        for ours, clean in zip(home.features.read(some), fresh.read(some), strict=True):
-            assert ours is not None
-            assert clean is not None
-            assert ours.core == clean.core
-            assert ours.history.tobytes() == clean.history.tobytes()
-            assert np.array_equal(ours.seen, clean.seen)
-            assert ours.offset == clean.offset
-    assert _counts(home.features) == _counts(fresh)
+    assert_equal_records(home.features, fresh, {entry.record.key for entry in _all(home)})
     fresh.close()
     items.close()
-
-
-def _counts(store: FeatureStore) -> dict:
-    counts = store.trending()
-    return dict(zip(zip(counts.hour.tolist(), counts.item.tolist(), strict=True), counts.count.tolist(), strict=True))
