@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-CROWDED = 0.25  # share of all cores that others use; above, a slow call says nothing about the servers
+CROWDED = 0.1  # share of all cores that others use; above, a slow call says nothing about the servers
 
 
 class Crowd:

@@ -31,6 +31,7 @@ from proxy import Proxy
 USERS, ITEMS = 100, 200
 QUICK = {"rankers": [], "sequence_epochs": 0, "iterations": 2, "width": 16, "content_width": 16}
 WITHIN_MS = 250.0
+BEHIND = 30  # records, of a fold that keeps up with the load
 POST = 250  # events of one call
 
 
@@ -198,6 +199,3 @@ class Drill:
 def _holds(span: str, slot: int) -> bool:
     first, _, last = span.partition("-")
     return first.isdecimal() and int(first) <= slot <= int(last or first)
-
-
-BEHIND = 30  # records, of a fold that keeps up with the load
