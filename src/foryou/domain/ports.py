@@ -63,12 +63,18 @@ class EventLog(Protocol):
         """Give the number of partitions of every stream."""
         ...
 
-    def read(self, stream: Stream, partition: int, after: int, limit: int) -> list[Entry]:
-        """Give up to `limit` records with offsets above `after` (-1: from the start), in order."""
+    def read(self, stream: Stream, partition: int, after: int, limit: int, fresh: bool = True) -> list[Entry]:
+        """Give up to `limit` records with offsets above `after` (-1: from the start), in order.
+
+        fresh: all that anybody has appended; else what has come here by itself is enough, for who asks again soon.
+        """
         ...
 
-    def ends(self, stream: Stream) -> Position:
-        """Give the offset of the last record of each partition that has any."""
+    def ends(self, stream: Stream, exact: bool = True) -> Position:
+        """Give the offset of the last record of each partition that has any.
+
+        Not `exact`: cheap enough for a meter, but maybe of something behind it that is no record.
+        """
         ...
 
     def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:

@@ -98,15 +98,15 @@ class Worker:
         self._positions = {one: stands for one, stands in self._positions.items() if one in own}
         return own
 
-    def step(self, streams: Collection[Stream] = FOLDED) -> Progress:
-        """Fold what is in these streams, a batch per partition at most.
+    def step(self, streams: Collection[Stream] = FOLDED, fresh: bool = True) -> Progress:
+        """Fold what is in these streams, a batch per partition at most; not `fresh`: of what has arrived here.
 
         Raises StalePosition if the right to write is lost or another was faster, Unavailable if nothing could be done.
         """
         done = Progress()
         own, now = self.partitions(), time.monotonic()
         done.resting = [partition for partition in own if now < self._resting.get(partition, 0)]
-        for turn in self._turns([one for one in own if one not in done.resting], streams):
+        for turn in self._turns([one for one in own if one not in done.resting], streams, fresh):
             done.add(turn)
         if self._items and Stream.ITEMS in streams:
             for partition in range(self._log.partitions()):
@@ -116,21 +116,21 @@ class Worker:
         self._resting |= dict.fromkeys(done.away, time.monotonic() + REST_S)
         return done
 
-    def _turns(self, partitions: Sequence[int], streams: Collection[Stream]) -> list[Progress]:
+    def _turns(self, partitions: Sequence[int], streams: Collection[Stream], fresh: bool) -> list[Progress]:
         """Fold a batch of each partition, several at once where there is waiting to be done for servers."""
         if self._lanes is None:
-            return [self._turn(partition, streams) for partition in partitions]
-        turns = [self._lanes.submit(self._turn, partition, streams) for partition in partitions]
+            return [self._turn(partition, streams, fresh) for partition in partitions]
+        turns = [self._lanes.submit(self._turn, partition, streams, fresh) for partition in partitions]
         wait(turns)  # all of them, also if one fails: nobody folds on behind the caller's back
         return [turn.result() for turn in turns]
 
-    def _turn(self, partition: int, streams: Collection[Stream]) -> Progress:
+    def _turn(self, partition: int, streams: Collection[Stream], fresh: bool) -> Progress:
         done = Progress()
         try:
             if Stream.EVENTS in streams or Stream.USERS in streams:
-                self._fold_users(partition, done)
+                self._fold_users(partition, done, fresh)
             if Stream.EXPOSURES in streams:
-                self._fold_exposures(partition, done)
+                self._fold_exposures(partition, done, fresh)
         except Unavailable as error:
             done.away[partition] = str(error)
         return done
@@ -138,7 +138,7 @@ class Worker:
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:
         """Step until nothing is left; `on_progress` hears of records folded and records to fold."""
         total, done = sum(self.behind().values()), Progress()
-        while not (step := self.step()).idle:
+        while not ((step := self.step(fresh=False)).idle and (step := self.step()).idle):
             if step.away:
                 raise Unavailable(next(iter(step.away.values())))
             if step.resting:
@@ -149,15 +149,15 @@ class Worker:
         return done
 
     def behind(self) -> dict[Stream, int]:
-        """Give how many records of each stream it has yet to fold."""
+        """Give how many records of each stream it has yet to fold, about."""
         left = dict.fromkeys(FOLDED, 0)
         own = self.partitions()
         for stream in BY_USER:
-            ends = self._log.ends(stream)
+            ends = self._log.ends(stream, exact=False)
             left[stream] = sum(ends[one] - self._position(one)[stream] for one in own if one in ends)
         if self._items:
             position = self._items.position()
-            ends = self._log.ends(Stream.ITEMS)
+            ends = self._log.ends(Stream.ITEMS, exact=False)
             left[Stream.ITEMS] = sum(end - position.get(partition, -1) for partition, end in ends.items())
         return left
 
@@ -184,11 +184,11 @@ class Worker:
         if through:
             self._share.folded({one: offset for one, offset in through.items() if offset >= 0})
 
-    def _fold_users(self, partition: int, done: Progress) -> None:
+    def _fold_users(self, partition: int, done: Progress, fresh: bool) -> None:
         stands = self._position(partition)
         before = {name.value: stands[name] for name in (Stream.EVENTS, Stream.USERS)}
-        entries = self._log.read(Stream.EVENTS, partition, before[Stream.EVENTS], self._batch)
-        profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch)
+        entries = self._log.read(Stream.EVENTS, partition, before[Stream.EVENTS], self._batch, fresh)
+        profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch, fresh)
         if not entries and not profiles:
             return
         events = readable(Stream.EVENTS, entries, event_of)
@@ -207,9 +207,9 @@ class Worker:
         if entries:
             done.appended_ms.append(entries[0].appended_ms)
 
-    def _fold_exposures(self, partition: int, done: Progress) -> None:
+    def _fold_exposures(self, partition: int, done: Progress, fresh: bool) -> None:
         before = self._position(partition)
-        entries = self._log.read(Stream.EXPOSURES, partition, before[Stream.EXPOSURES], self._batch)
+        entries = self._log.read(Stream.EXPOSURES, partition, before[Stream.EXPOSURES], self._batch, fresh)
         if not entries:
             return
         exposures = readable(Stream.EXPOSURES, entries, exposure_of)

@@ -52,13 +52,13 @@ class Spooled:
         """Give the number of partitions of every stream."""
         return self._log.partitions()
 
-    def read(self, stream: Stream, partition: int, after: int, limit: int) -> list[Entry]:
+    def read(self, stream: Stream, partition: int, after: int, limit: int, fresh: bool = True) -> list[Entry]:
         """Give up to `limit` records with offsets above `after`: of the log only, nothing that waits."""
-        return self._log.read(stream, partition, after, limit)
+        return self._log.read(stream, partition, after, limit, fresh)
 
-    def ends(self, stream: Stream) -> Position:
+    def ends(self, stream: Stream, exact: bool = True) -> Position:
         """Give the offset of the last record of each partition of the log."""
-        return self._log.ends(stream)
+        return self._log.ends(stream, exact)
 
     def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:
         """Give the log's ticket."""

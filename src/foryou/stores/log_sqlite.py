@@ -56,11 +56,11 @@ class SqliteLog:
         """Give the number of partitions of every stream."""
         return self._partitions
 
-    def read(self, stream: Stream, partition: int, after: int, limit: int) -> list[Entry]:
+    def read(self, stream: Stream, partition: int, after: int, limit: int, fresh: bool = True) -> list[Entry]:  # noqa: ARG002
         """Give up to `limit` records with offsets above `after` (-1: from the start), in order."""
         return self._files[stream].read(partition, after, limit)
 
-    def ends(self, stream: Stream) -> Position:
+    def ends(self, stream: Stream, exact: bool = True) -> Position:  # noqa: ARG002
         """Give the offset of the last record of each partition that has any."""
         return self._files[stream].ends()
 

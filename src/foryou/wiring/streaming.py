@@ -80,7 +80,7 @@ class _Turn:
                 self._metrics.fold_partitions.set(len(own))
             seen = {one: self._home.log.changed(one, self._of(one)) for one in FOLDED}
             news = [one for one in FOLDED if seen[one] != self._tickets.get(one)]
-            done = self._worker.step(news) if news else Progress()
+            done = self._worker.step(news, fresh=not self._tickets) if news else Progress()
             if done.idle:
                 self._tickets = seen
                 time.sleep(self._home.config.fold.poll_ms / 1e3)

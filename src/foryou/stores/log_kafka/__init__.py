@@ -57,13 +57,19 @@ class KafkaLog:
         """Give the number of partitions of every stream."""
         return self._address.partitions
 
-    def read(self, stream: Stream, partition: int, after: int, limit: int) -> list[Entry]:
-        """Give up to `limit` records with offsets above `after` (-1: from the start), in order. Raises Unavailable."""
-        return self._tape(stream).read(partition, after, limit)
+    def read(self, stream: Stream, partition: int, after: int, limit: int, fresh: bool = True) -> list[Entry]:
+        """Give up to `limit` records with offsets above `after` (-1: from the start), in order. Raises Unavailable.
 
-    def ends(self, stream: Stream) -> Position:
-        """Give the offset of the last record of each partition that has any. Raises Unavailable."""
-        return self._tape(stream).ends()
+        fresh: ask the broker where the end is; else give what it has sent, if it was asked for these before.
+        """
+        return self._tape(stream).read(partition, after, limit, fresh)
+
+    def ends(self, stream: Stream, exact: bool = True) -> Position:
+        """Give the offset of the last record of each partition that has any. Raises Unavailable.
+
+        Not `exact`: of whatever is last, be it the mark of a transaction; no record is read for it.
+        """
+        return self._tape(stream).ends() if exact else self._tape(stream).about()
 
     def changed(self, stream: Stream, partitions: Sequence[int] | None = None) -> int:
         """Give a ticket that grows within milliseconds of an append. Asks only what has arrived here already.

@@ -95,14 +95,14 @@ class Tape:
             "fetch.message.max.bytes": RECORD_BYTES, "fetch.max.bytes": 16 * RECORD_BYTES,
         })  # fmt: skip
 
-    def read(self, partition: int, after: int, limit: int) -> list[Entry]:
-        """Give up to `limit` records above `after`. Raises Unavailable."""
+    def read(self, partition: int, after: int, limit: int, fresh: bool = True) -> list[Entry]:
+        """Give up to `limit` records above `after`; not `fresh`: of those that have arrived. Raises Unavailable."""
         with self._lock:
             self._pull(0, partition)
             part = self._parts.get(partition)
             if part is None or not part.skip(after):
                 part = None
-            if part is None or len(part.waiting) < limit:
+            if part is None or (fresh and len(part.waiting) < limit):
                 end = self._asker.ends(self._topic, [partition])[partition]
                 if after + 1 >= end:
                     return []
@@ -126,6 +126,11 @@ class Tape:
                 if partition in self._last:
                     found[partition] = self._last[partition]
             return found
+
+    def about(self) -> Position:
+        """Give the offset of whatever is last in each partition that has anything. Raises Unavailable."""
+        ends = self._asker.ends(self._topic, range(self._address.partitions))
+        return {partition: end - 1 for partition, end in ends.items() if end}
 
     def changed(self, partitions: Sequence[int]) -> int:
         """Give how many records have arrived here. Raises Unavailable when it starts to follow a partition."""
