@@ -29,6 +29,7 @@ from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
+from foryou.wiring.spawning import guard, spawn
 from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class Supervisor:
         serve = self._config.serve
         _must_be_free(serve.host, serve.port)
         os.environ[f"{configuration.PREFIX}SERVE__SUPERVISOR_PID"] = str(os.getpid())
+        guard()
         watch = threading.Thread(target=self._watch_stream, daemon=True)
         watch.start()
         server = granian.Granian(
@@ -211,7 +213,7 @@ class Supervisor:
         """Keep one stream process running."""
         command = [sys.executable, "-m", "foryou.wiring.serving"]
         while not self._stopping.is_set():
-            self._stream = subprocess.Popen(command)
+            self._stream = spawn(command)
             self._stream.wait()
             if not self._stopping.wait(RESTART_S):
                 say("the stream process ended; starting it again")
