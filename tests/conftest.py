@@ -8,6 +8,7 @@ import pytest
 
 import tries  # noqa: F401 — registers the profiles of Hypothesis before any test is read
 from drilled import pytest_terminal_summary  # noqa: F401
+from grouped import pytest_collection_modifyitems  # noqa: F401
 from servers import absent, pytest_configure, pytest_configure_node, pytest_unconfigure, services  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
