@@ -18,9 +18,9 @@ Judged = Callable[[Drill], None]
 def test_users_of_a_dead_redis_master_are_read_from_its_replica(stage: Stage, judged: Judged) -> None:
     with stage.drill("Redis master killed") as drill:
         node = stage.master_of(0)
-        errors, killed = stage.main.meter("foryou_stream_errors_total"), time.monotonic()
+        errors, killed = stage.main.meter("foryou_fold_away_total"), time.monotonic()
         stage.machines.kill("redis-cluster", node)
-        drill.felt(lambda: stage.main.meter("foryou_stream_errors_total") > errors, "stream_errors rose")
+        drill.felt(lambda: stage.main.meter("foryou_fold_away_total") > errors, "fold_away rose")
         drill.felt(lambda: not 0 <= stage.behind() < BEHIND, "records fall behind")
         drill.recovered(killed)
         stage.machines.start("redis-cluster", node)
