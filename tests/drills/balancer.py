@@ -1,20 +1,23 @@
-"""What stands before several servers? A proxy that asks them in turn, and once another one where one fails."""
+"""What stands before several servers? A proxy that asks them in turn, once another where one fails, none unready."""
 
 import asyncio
 import threading
 from contextlib import suppress
 
-from client import END, FAILURES, Answer, Pool, message
+from client import END, FAILURES, Answer, Pool, get, message
 
 BROKEN = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0" + END
+TRIES = 2
+LOOK_S = 0.1
 
 
 class Balancer:
-    """Passes each request on to the next server; retries once, with the one after it."""
+    """Passes each request on to the next server; retries once, with another. One that failed is out until `/readyz`."""
 
     def __init__(self, urls: list[str]) -> None:
         self.retried = 0  # and those that failed twice
         self._pools, self._turn = [Pool(url) for url in urls], 0
+        self._out: dict[str, asyncio.Task[None]] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="balancer")
         self._thread.start()
@@ -32,6 +35,8 @@ class Balancer:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        for task in list(self._out.values()):
+            task.cancel()
         for pool in self._pools:
             await pool.close()
 
@@ -44,9 +49,25 @@ class Balancer:
         writer.close()
 
     async def _answer(self, request: bytes) -> Answer | None:
-        self._turn += 1
-        for turn in (self._turn, self._turn + 1):
+        for _ in range(TRIES):
+            pool = self._next()
             with suppress(*FAILURES):
-                return await self._pools[turn % len(self._pools)].ask(request)
+                return await pool.ask(request)
             self.retried += 1
+            if pool.url not in self._out:
+                self._out[pool.url] = asyncio.create_task(self._take_back(pool))
         return None
+
+    def _next(self) -> Pool:
+        self._turn += 1
+        usable = [pool for pool in self._pools if pool.url not in self._out] or self._pools
+        return usable[self._turn % len(usable)]
+
+    async def _take_back(self, pool: Pool) -> None:
+        """Ask a server that failed until it is ready: it takes connections before."""
+        while True:
+            with suppress(*FAILURES):
+                if (await pool.ask(get("/readyz"))).status == 200:
+                    break
+            await asyncio.sleep(LOOK_S)
+        del self._out[pool.url]
