@@ -47,7 +47,9 @@ class Pool:
                 answer = await _read(stream[0])
             except BaseException:
                 self.broken += 1
-                stream[1].close()
+                for _, writer in (stream, *self._idle):  # who asks again does so over a new connection
+                    writer.close()
+                self._idle.clear()
                 raise
         self._idle.append(stream)
         return answer
