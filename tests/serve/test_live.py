@@ -1,6 +1,7 @@
 """Does a process take up releases, items and trends while it serves?"""
 
 import threading
+import time
 
 import pytest
 from homes import acted, ask, changed, released, versions
@@ -9,6 +10,7 @@ import worlds
 from foryou.domain.clock import HOUR_MS
 from foryou.domain.errors import Unavailable
 from foryou.domain.log import Record, Stream
+from foryou.domain.records import NO_TRENDS, Trending
 from foryou.serve import live as module
 from foryou.serve.live import UNTRAINED, Live
 from foryou.stores.log_sqlite import SqliteLog
@@ -50,6 +52,30 @@ def test_while_the_feature_store_is_away_trends_stay_and_new_items_come(
     monkeypatch.undo()
     live.refresh()
     assert live.trends_away == ""
+
+
+def test_trends_that_take_long_to_read_are_read_rarely_and_when_all_is_asked_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = home.live()
+    live.refresh()
+    looks = []
+
+    def slow() -> Trending:
+        looks.append(time.sleep(0.1))
+        return NO_TRENDS
+
+    monkeypatch.setattr(home.features, "trending", slow)
+    live.refresh()
+    for _ in range(3):
+        live.follow()
+    assert len(looks) == 1
+    live.refresh()
+    assert len(looks) == 2
+    monkeypatch.setattr(module, "TRENDS_SHARE", 1.0)
+    live.refresh()
+    live.follow()
+    assert len(looks) == 4
 
 
 def test_a_new_release_swaps_the_bundle_and_the_old_one_is_let_go(home: Home) -> None:

@@ -1,6 +1,7 @@
 """Which bundle answers now, and what does it know? Releases become pipelines, swapped whole; views follow the log."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,8 @@ from foryou.serve.pipeline import Pipeline
 
 READ_LIMIT = 5_000
 UNTRAINED = "untrained"
+TRENDS_SHARE = 0.05  # of the time may go into looks at the trends, where there are very many counters
+TRENDS_QUICK_S = 0.01  # a look that takes no longer may be taken whenever somebody asks
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Live:
         self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
         self._trending = NO_TRENDS
+        self._trends_due = 0.0  # monotonic seconds
         self.trends_away = ""  # why the feature store did not give the trends at the last look; empty = it did
         self.away = ""  # why the model store could not be asked at the last look; empty = it could
 
@@ -97,17 +101,20 @@ class Live:
         """Take up a new release, then `follow`: all that there is to know."""
         self._now_ms = now_ms
         self.take_up_release()
-        self.follow(now_ms)
+        self._follow(now_ms, trends_due=0)
 
     def follow(self, now_ms: int | None = None) -> None:
         """Take up new items, lists and trends; called every fraction of a second.
 
         `now_ms`: the time that trends are reckoned for, where it is not the clock's.
         """
+        self._follow(now_ms, self._trends_due)
+
+    def _follow(self, now_ms: int | None, trends_due: float) -> None:
         with self._following:
             self._now_ms = now_ms
             self._lists = followed(self._means.log, self._lists, self._means.decode_list)
-            trending = self._trends()
+            trending = self._trends() if time.monotonic() >= trends_due else self._trending
             for arm in self.arms():
                 view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
                 for pipeline in arm.pipelines.values():
@@ -116,10 +123,13 @@ class Live:
 
     def _trends(self) -> Trending:
         """Give the trends; those that were known last while the feature store is away."""
+        start = time.monotonic()
         try:
             self._trending, self.trends_away = self._means.features.trending(), ""
         except Unavailable as error:
             self.trends_away = str(error)
+        took = time.monotonic() - start
+        self._trends_due = start + took / TRENDS_SHARE if took > TRENDS_QUICK_S else 0.0
         return self._trending
 
     def _look(self, catalog: Catalog, trending: Trending, shelf: Shelf) -> View:

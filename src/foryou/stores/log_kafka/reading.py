@@ -20,7 +20,7 @@ from foryou.stores.log_kafka.writing import ID
 
 AHEAD = 10_000  # records of a partition that may wait in memory
 THROUGH = 1_000  # records that are read on the way to the end; beyond, the reader jumps
-WAIT_MS = 20  # how long a broker may hold an empty answer: a partition that is read anew waits for it
+WAIT_MS = 50  # how long a broker may hold an empty answer: a partition that is read anew waits for it
 PULL = 5_000
 _LATEST = -1
 

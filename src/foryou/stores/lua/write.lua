@@ -28,9 +28,13 @@ end
 at = at + 3 * streams
 for n = at, at + 2 * (records - 1), 2 do redis.call('SET', own .. 'u' .. ARGV[n], ARGV[n + 1]) end
 at = at + 2 * records
+local told = {}
 for n = at, at + 3 * (counters - 1), 3 do
   redis.call('HINCRBY', own .. ARGV[n], ARGV[n + 1], ARGV[n + 2])
-  redis.call('HSET', own .. 'buckets', ARGV[n], ARGV[6])
+  if not told[ARGV[n]] then
+    redis.call('HSET', own .. 'buckets', ARGV[n], ARGV[6])
+    told[ARGV[n]] = true
+  end
 end
 if counters > 0 then
   local newest, kept = {h = 0, d = 0}, {h = tonumber(ARGV[9]), d = tonumber(ARGV[10])}
