@@ -16,6 +16,7 @@ ASKED, POSTED = 30, 20  # per second
 EVENTS = 3  # of one post
 PATIENCE_S = 90.0  # for what was posted to be acknowledged, once the load ends
 RETRY_S = 0.2
+PAUSE_S = 0.05  # before a second try: each API process listens for itself, a dying one some moments longer
 Doing = Callable[[int, float], Coroutine[None, None, None]]  # at each tick: its number, and when it was due
 
 
@@ -84,7 +85,9 @@ class Load:
         seen, why = self.seen, ""
         seen.calls += 1
         for again in range(self._tries):
-            seen.retried += again > 0
+            if again:
+                seen.retried += 1
+                await asyncio.sleep(PAUSE_S)
             try:
                 answer = await self.pool.ask(request)
             except FAILURES as error:

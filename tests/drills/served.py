@@ -43,7 +43,16 @@ class Served:
     def ready(self) -> None:
         """Wait until it answers, and all of its processes are there."""
         wait_ready(self.url, self._process, READY_S)
-        until(lambda: len(self.apis()) == self._workers and self.streams(), "all processes")
+        until(lambda: self.whole() and self.streams(), "all processes")
+
+    def whole(self) -> bool:
+        """Say whether every API process listens: one that starts does so once it can answer."""
+        listening = 0
+        for pid in self.apis():
+            with suppress(psutil.Error):
+                found = psutil.Process(pid).net_connections("tcp")
+                listening += any(one.status == psutil.CONN_LISTEN and one.laddr.port == self.port for one in found)
+        return listening == self._workers
 
     def said(self) -> str:
         return (self.home / "said").read_text(errors="replace")
