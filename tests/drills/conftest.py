@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from crowd import CROWDED
@@ -12,6 +13,9 @@ from drilled import PROPERTY
 from foryou.domain.errors import Unavailable
 from servers import absent
 
+HERE = Path(__file__).parent
+STAGE = pytest.StashKey[Stage]()
+
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
@@ -20,8 +24,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         opened = Stage(tmp_path_factory.mktemp("drills"), bool(pytestconfig.getoption("--long")))
     except Unavailable as error:
         absent(f"no stage for drills: {error}")
+    pytestconfig.stash[STAGE] = opened
     with closing(opened):
         yield opened
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the stage after the last drill: its servers must not be beside all other tests."""
+    stage = item.config.stash.get(STAGE, None)
+    if stage is not None and (nextitem is None or HERE not in nextitem.path.parents):
+        stage.close()
 
 
 @pytest.fixture

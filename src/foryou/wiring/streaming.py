@@ -14,6 +14,8 @@ from foryou.wiring.home import Home, open_home
 LEASE_RENEWALS = 3  # per lease time
 AGAIN_S = 0.5
 REFUSED_S = 5.0
+QUIET_S = 1.0  # without news, after which looks are QUIETER times as rare: each costs, and most find nothing
+QUIETER = 4
 
 
 def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None = None) -> None:
@@ -68,6 +70,7 @@ class _Turn:
         self._tickets: dict[Stream, int] = {}
         self._own: tuple[int, ...] = ()
         self._told = ""
+        self._busy = 0.0
 
     def work(self, stopped: Callable[[], bool]) -> None:
         """Fold until `stopped`. Raises StalePosition if another was faster, Unavailable if the log is away."""
@@ -83,10 +86,12 @@ class _Turn:
             done = self._worker.step(news, fresh=not self._tickets) if news else Progress()
             if done.idle:
                 self._tickets = seen
-                time.sleep(self._home.config.fold.poll_ms / 1e3)
-            self._measure(done)
-            if done.resting:
-                time.sleep(self._home.config.fold.poll_ms / 1e3)
+            else:
+                self._busy = time.monotonic()
+                self._measure(done)
+            if done.idle or done.resting:
+                quiet = time.monotonic() - self._busy > QUIET_S
+                time.sleep(self._home.config.fold.poll_ms / 1e3 * (QUIETER if quiet else 1))
 
     def _of(self, stream: Stream) -> tuple[int, ...] | None:
         """Give the partitions to follow: of items all, for each home has all documents."""
