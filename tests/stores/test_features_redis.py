@@ -88,6 +88,12 @@ def test_users_are_spread_over_all_servers_and_read_together(opened: Open, url: 
     assert len(nodes) == (3 if "+cluster" in url else 1)
 
 
+def test_a_store_has_one_name_whoever_asks_and_no_other_has_it(opened: Open, url: str, tmp_path: Path) -> None:
+    where = address(f"{url}?namespace={tmp_path.parent.name}-{tmp_path.name}-other")
+    with closing(RedisFeatures(Servers(where), CLOCK, SHARDS)) as other:
+        assert opened().name() == opened().name() != other.name()
+
+
 def test_a_shard_that_is_elsewhere_refuses_its_change_only(opened: Open) -> None:
     features = opened()
     token = features.lease("worker", MINUTE_MS)

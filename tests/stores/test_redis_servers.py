@@ -179,7 +179,7 @@ def test_a_server_that_hangs_costs_one_read_its_patience_and_its_replica_answers
     until(lambda: shop.ages() == {30})
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert shop.timed() < 0.25
+        assert shop.timed() < 1.0
         for _ in range(30):
             assert shop.ages() == {30}
         assert sorted(shop.timed() for _ in range(20))[10] < 0.02

@@ -135,6 +135,10 @@ class FeatureStore(Protocol):
         """Make this generation the live one. Conflict as long as it reflects less of the log than the live one."""
         ...
 
+    def name(self) -> str:
+        """Give a name that no other store has, the same to all who open it, on any machine; empty = it has one home."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...

@@ -60,7 +60,7 @@ class RedisFeatures:
         self._root = b"{%b}" % servers.where.namespace.encode()
         self._live = [generation or 1] * shards  # as each shard said last
         self._told: _Right | None = None  # what all shards have been told
-        self._agreed = False
+        self._agreed, self._name = False, ""
         self._trends = Trends(servers)
         self._looking = threading.Lock()
 
@@ -278,6 +278,11 @@ class RedisFeatures:
         self._switch(dry=False)
         self._drop(left)
 
+    def name(self) -> str:
+        """Give the name of the store: all who open it learn the same, by whichever of its servers."""
+        self._agree()
+        return f"{self._servers.where.namespace}-{self._name}"
+
     def close(self) -> None:
         """Let go of all connections."""
         self._servers.close()
@@ -317,10 +322,10 @@ class RedisFeatures:
         """Make the store where there is none. Refused if it was made with another number of shards."""
         if self._agreed:
             return
-        stored = self._servers.run("open", self._root, self._shards, FOLD_VERSION)
+        stored, name = self._servers.run("open", self._root, self._shards, FOLD_VERSION, os.urandom(6).hex())
         if stored != self._shards:
             raise Refused(
                 f"{self._servers.where} was made with {stored} partitions and is opened with {self._shards}: nobody"
                 f" would be found; set stores.partitions to {stored}, or use another namespace and `foryou refold`"
             )
-        self._agreed = True
+        self._agreed, self._name = True, name.decode()

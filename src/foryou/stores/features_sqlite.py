@@ -195,6 +195,10 @@ class SqliteFeatures:
             connection.execute("UPDATE generations SET live = (generation = ?)", (self._generation,))
         self._drop_old()
 
+    def name(self) -> str:
+        """Give nothing: it has one home."""
+        return ""
+
     def close(self) -> None:
         """Let go of files and connections."""
         self._database.close()

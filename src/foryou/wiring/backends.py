@@ -80,12 +80,6 @@ def redis_features(url: str, config: Config, clock: TimeSource) -> FeatureStore:
     return RedisFeatures(Servers(address(url), redis_password(), patience), clock, stores.partitions)
 
 
-def group(url: str) -> str:
-    """Give the name of those who fold into the same records: other records, another group."""
-    where = address(url)
-    return f"foryou-{where.namespace}" + (f"-{where.database}" if where.database else "")
-
-
 def cached(features: FeatureStore, config: Config) -> "Cached | None":
     """Give a memory before records in Redis; None where they lie in the home, or none is wanted."""
     stores = config.stores

@@ -49,8 +49,8 @@ class Home:
 
     def member(self) -> Worker:
         """Give the fold of a share of the log, if others may write to the same records: as many as there are."""
-        records = self.config.stores.features
-        return self._worker(self.log.share(backends.group(records)) if records else None)
+        records = self.features.name()
+        return self._worker(self.log.share(f"foryou-{records}") if records else None)
 
     def _worker(self, share: Share | None) -> Worker:
         fold, lanes = self.config.fold, LANES if self.config.stores.features else 1
