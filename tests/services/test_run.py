@@ -122,7 +122,7 @@ def test_a_server_that_died_is_told_and_the_next_start_mends_it(kept: Callable[.
     folder = kept(toy(LISTEN, LISTEN))
     first = run.up(["toy"], folder, None)[0]
     os.kill(first.pids["part-1"], signal.SIGKILL)
-    found = _until(lambda: run.status(["toy"], folder)[0], lambda one: one.state != "up")
+    found = _until(lambda: run.status(["toy"], folder)[0], lambda one: "ended" in one.why)
     assert (found.state, found.why) == ("failing", "part-1 ended: listening; `foryou services up toy` mends it")
     assert list(found.pids) == ["part-0"]
     again = run.up(["toy"], folder, None)[0]
