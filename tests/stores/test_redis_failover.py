@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from foryou.domain.clock import ManualClock
-from foryou.domain.errors import StalePosition
+from foryou.domain.errors import StalePosition, Unavailable
 from foryou.domain.event import Event
 from foryou.domain.log import PARTITIONS, Stream, partition_of
 from foryou.domain.records import pack
@@ -93,6 +93,21 @@ def test_what_a_failover_lost_is_noticed_without_a_new_event(shop: Shop) -> None
     assert shop.worker.rewind() == [partition_of("u0")]
     assert shop.worker.step().events > 0
     assert shop.equals_a_clean_replay()
+
+
+def test_a_shard_that_is_away_does_not_hide_what_another_has_lost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.happens(*bought(0, 9))
+    shop.worker.catch_up()
+    position, lost = shop.features.position, partition_of("u0")
+
+    def partly(partition: int) -> dict[str, int]:
+        if partition != lost:
+            raise Unavailable("this shard is away")
+        return position(partition)
+
+    shop.set_back({})
+    monkeypatch.setattr(shop.features, "position", partly)
+    assert shop.worker.rewind() == [lost]
 
 
 def test_the_next_event_after_a_failover_does_not_hide_what_was_lost(shop: Shop) -> None:

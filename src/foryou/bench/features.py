@@ -1,11 +1,12 @@
 """How big are the records of real users, and how fast does a feature store give them? MovieLens 100K, any store."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from foryou.bench.draws import spread
 from foryou.domain.event import hash64
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import FeatureStore
@@ -56,19 +57,19 @@ def measure(
         features.read(some)  # connections, caches of the machine
     found: dict[str, Any] = {
         "users": len(records), "partitions": partitions, "batch": batch,
-        "core_bytes": _spread([core for core, *_ in sizes]),
-        "record_bytes": _spread([sum(parts) for parts in sizes]),
-        "read_ms": _spread([_timed(features.read, some) for some in asked]),
-        "read_one_ms": _spread([_timed(features.read, some[:1]) for some in asked[:SINGLE]]),
-        "write_ms": _spread(writes),
+        "core_bytes": spread([core for core, *_ in sizes]),
+        "record_bytes": spread([sum(parts) for parts in sizes]),
+        "read_ms": spread([_timed(features.read, some) for some in asked]),
+        "read_one_ms": spread([_timed(features.read, some[:1]) for some in asked[:SINGLE]]),
+        "write_ms": spread(writes),
     }  # fmt: skip
     features.trending()
-    found["trends_ms"] = _spread([_timed(features.trending) for _ in range(TRENDS)])
+    found["trends_ms"] = spread([_timed(features.trending) for _ in range(TRENDS)])
     news = []
     for change in _changes(features, dict(list(parts.items())[:TRENDS])):
         features.write(change, token)
         news.append(_timed(features.trending))
-    found["trends_news_ms"] = _spread(news)
+    found["trends_news_ms"] = spread(news)
     features.release_lease(token)
     return found
 
@@ -96,10 +97,3 @@ def _timed(act: Callable[..., Any], *what: Any) -> float:
     started = time.perf_counter()
     act(*what)
     return (time.perf_counter() - started) * 1e3
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {
-        "p50": round(float(np.quantile(values, 0.5)), 3), "p99": round(float(np.quantile(values, 0.99)), 3),
-        "max": round(float(max(values)), 3),
-    }  # fmt: skip

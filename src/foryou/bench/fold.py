@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import uvloop
-from numpy.typing import NDArray
 
-from foryou.bench import load
+from foryou.bench import draws, load
 from foryou.bench.server import Server
 from foryou.domain.errors import Unavailable
 from foryou.domain.event import Action, Event, hash64
@@ -31,7 +30,7 @@ PAGE = 5_000
 ARRAY = 20  # events per request of the steady stream
 LOOK_S = 0.002
 GIVE_UP_S = 10.0
-BUSY = frozenset(f"user-{rank}" for rank in range(100))  # so many events that a record soon forgets one
+BUSY = frozenset(map(draws.named, range(100)))  # so many events that a record soon forgets one
 ACTIONS = (Action.VIEW, Action.CLICK, Action.LIKE, Action.ADD_TO_CART, Action.PURCHASE)
 
 
@@ -45,13 +44,14 @@ class _Told(NamedTuple):
 
 def fill(log: EventLog, events: int, report: Callable[[str, int, int], None], seed: int = 7) -> None:
     """Append events of distinct users by Zipf(1.0) on items by chance."""
-    random, name, now_ms = np.random.default_rng(seed), uuid.uuid4().hex, int(time.time() * 1e3)
+    drawn, random = draws.Drawn(USERS, seed), np.random.default_rng(seed)
+    name, now_ms = uuid.uuid4().hex, int(time.time() * 1e3)
     for start in range(0, events, PAGE):
         n = min(PAGE, events - start)
-        users, items = _zipf(random, n).tolist(), random.integers(ITEMS, size=n).tolist()
+        users, items = drawn.names(n), random.integers(ITEMS, size=n).tolist()
         log.append(Stream.EVENTS, [
             event_record(Event(
-                f"{name}-{start + k}", f"user-{users[k]}", ACTIONS[k % len(ACTIONS)], now_ms + start + k,
+                f"{name}-{start + k}", users[k], ACTIONS[k % len(ACTIONS)], now_ms + start + k,
                 f"item-{items[k]}", received_ms=now_ms, session_id=f"session-{users[k]}",
             ))
             for k in range(n)
@@ -119,6 +119,7 @@ class _Looker:
             try:
                 records = self._features.read([one.user for one in waiting]) if waiting else []
             except Unavailable:  # a read that took too long; the next one tells
+                time.sleep(LOOK_S)
                 continue
             now, left = time.perf_counter(), []
             for one, record in zip(waiting, records, strict=True):
@@ -134,7 +135,7 @@ async def _post(
     server: Server, rate: int, seconds: float, sampled: int, tell: Callable[[_Told], None]
 ) -> tuple[int, list[float]]:
     """Post arrays at their times whatever the answers do; gives events accepted and how late each was sent, s."""
-    random, late, accepted = np.random.default_rng(11), [], 0
+    drawn, random, late = draws.Drawn(USERS, seed=11), np.random.default_rng(11), []
     start, number, posts = time.perf_counter(), itertools.count(), set()
     free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
 
@@ -152,32 +153,13 @@ async def _post(
         due = start + turn * ARRAY / rate
         await asyncio.sleep(max(0, due - time.perf_counter()))
         late.append(time.perf_counter() - due)
-        posts.add(asyncio.ensure_future(post(_events(random))))
+        items = random.integers(ITEMS, size=ARRAY).tolist()
+        events = draws.posted(drawn.names(ARRAY), items, [ACTIONS[n % len(ACTIONS)] for n in range(ARRAY)])
+        posts.add(asyncio.ensure_future(post(events)))
     accepted = sum(await asyncio.gather(*posts))
     for _, writer in free:
         writer.close()
     return accepted, late
-
-
-def _events(random: np.random.Generator) -> list[dict[str, Any]]:
-    users, items = _zipf(random, ARRAY).tolist(), random.integers(ITEMS, size=ARRAY).tolist()
-    name, now_ms = uuid.uuid4().hex, int(time.time() * 1e3)
-    return [
-        {
-            "event_id": f"{name}-{n}", "user_id": f"user-{users[n]}", "item_id": f"item-{items[n]}",
-            "action": str(ACTIONS[n % len(ACTIONS)]), "at_ms": now_ms, "session_id": f"session-{users[n]}",
-        }
-        for n in range(ARRAY)
-    ]  # fmt: skip
-
-
-_MASS = np.cumsum(1 / np.arange(1, USERS + 1))
-_MASS /= _MASS[-1]
-
-
-def _zipf(random: np.random.Generator, n: int) -> NDArray[np.int64]:
-    """Give users by Zipf(1.0), the most frequent first."""
-    return np.searchsorted(_MASS, random.random(n))
 
 
 def _ms(seconds: list[float], share: float) -> float:

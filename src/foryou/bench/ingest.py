@@ -6,14 +6,12 @@ afterwards they are counted again in the log itself.
 
 import asyncio
 import time
-import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import uvloop
 
-from foryou.bench import load
+from foryou.bench import draws, load
 from foryou.bench.server import Server
 from foryou.domain.errors import Unavailable
 from foryou.domain.log import Stream
@@ -60,17 +58,9 @@ async def _post(server: Server, until: float, size: int, taken: list[float], see
     return accepted
 
 
-def _events(random: np.random.Generator, size: int) -> Sequence[dict[str, Any]]:
-    """Give events as a shop would send them."""
-    users, items = random.integers(USERS, size=size).tolist(), random.integers(ITEMS, size=size).tolist()
-    actions, name, now_ms = random.integers(len(ACTIONS), size=size).tolist(), uuid.uuid4().hex, int(time.time() * 1e3)
-    return [
-        {
-            "event_id": f"{name}-{n}", "user_id": f"user-{users[n]}", "item_id": f"item-{items[n]}",
-            "action": ACTIONS[actions[n]], "at_ms": now_ms, "session_id": f"session-{users[n]}",
-        }
-        for n in range(size)
-    ]  # fmt: skip
+def _events(random: np.random.Generator, size: int) -> list[dict[str, Any]]:
+    users, items, actions = (random.integers(most, size=size).tolist() for most in (USERS, ITEMS, len(ACTIONS)))
+    return draws.posted([draws.named(user) for user in users], items, [ACTIONS[action] for action in actions])
 
 
 def _stored(log: EventLog) -> int:

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from foryou.bench.people import Drawn, crowd, fold_events, named
+from foryou.bench.draws import Drawn, named, spread
+from foryou.bench.people import crowd, fold_events
 from foryou.config import Config, redis_password
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Incomplete, Unavailable
@@ -239,14 +240,6 @@ def fill(store: RedisFeatures, users: int, partitions: int, report: Report) -> d
     store.release_lease(token)
     return {"users": users, "record_bytes": round(weighed / users), "fill_s": round(time.perf_counter() - started, 1),
             "first": named(0)}  # fmt: skip
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Give count, median, p99 and maximum."""
-    if not len(values):
-        return {"count": 0}
-    p50, p99, most = np.quantile(values, [0.5, 0.99, 1.0]).tolist()
-    return {"count": len(values), "p50": round(p50, 3), "p99": round(p99, 3), "max": round(most, 3)}
 
 
 def _rss_mb() -> float:

@@ -7,8 +7,8 @@ from multiprocessing.synchronize import Event as Flag
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from foryou.bench.draws import Drawn, named
 from foryou.config import Config
 from foryou.domain.event import Action, Event
 from foryou.domain.log import Stream, partition_of
@@ -26,28 +26,6 @@ POLL_S = 0.005
 RENEW_S = 1.0
 MADE = "made"  # the stream of this bench in the positions: those of the log stay where a new log begins
 ACTIONS = (Action.VIEW, Action.VIEW, Action.VIEW, Action.CLICK, Action.LIKE)
-
-
-class Drawn:
-    """Users and moments by chance."""
-
-    def __init__(self, users: int, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-        self._below = np.cumsum(1 / np.arange(1, users + 1))
-
-    def names(self, count: int) -> list[str]:
-        """Give users, number k with a probability like 1/k."""
-        drawn = np.searchsorted(self._below, self._random.random(count) * self._below[-1])
-        return [named(number) for number in drawn.tolist()]
-
-    def moments(self, rate: float, seconds: float) -> NDArray[np.float64]:
-        """Give moments of a Poisson process, s from the start."""
-        return np.sort(self._random.random(self._random.poisson(rate * seconds)) * seconds)
-
-
-def named(number: int) -> str:
-    """Give the id of a user."""
-    return f"user-{number:07}"
 
 
 def crowd(users: int, partitions: int) -> Iterator[tuple[Change, int]]:

@@ -169,7 +169,11 @@ class Worker:
         """
         lost = []
         for partition, left in list(self._positions.items()):
-            if self._stands(partition) != left:
+            try:
+                stands = self._stands(partition)
+            except Unavailable:  # it is folded no further meanwhile; the others may have lost something, too
+                continue
+            if stands != left:
                 del self._positions[partition]
                 lost.append(partition)
         return lost

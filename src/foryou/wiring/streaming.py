@@ -47,9 +47,9 @@ def _member(home: Home, stopped: Callable[[], bool]) -> Worker | None:
     while not stopped():
         try:
             return home.member()
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             _say(str(error))
-            time.sleep(AGAIN_S)
+            time.sleep(REFUSED_S if isinstance(error, Refused) else AGAIN_S)
     return None
 
 
