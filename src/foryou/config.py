@@ -89,7 +89,7 @@ class Stores(Group, frozen=True):
 class Fold(Group, frozen=True):
     """The stream process."""
 
-    batch: Annotated[int, Meta(ge=1, le=100_000, description="records folded at a time, per partition")] = 2_000
+    batch: Annotated[int, Meta(ge=1, le=100_000, description="records folded at a time, per partition")] = 5_000
     poll_ms: Annotated[
         int,
         Meta(

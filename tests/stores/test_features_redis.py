@@ -133,6 +133,22 @@ def told(trending: Trending) -> tuple[Any, ...]:
     )
 
 
+@pytest.mark.parametrize("sizes", [[3] * 300, [3, 2_000, 3]], ids=["many", "large"])
+def test_who_looks_too_seldom_for_the_increments_that_are_kept_reads_all_counters(
+    opened: Open, sizes: list[int]
+) -> None:
+    features, other = opened(), opened()
+    token = features.lease("worker", MINUTE_MS)
+    features.write(change(1, -1, 0, {}, counts={(HOUR, 7): 1}), token)
+    features.trending()
+    for offset, size in enumerate(sizes):
+        counts = {(HOUR + offset % 2, item): 1 + item % 3 for item in range(size)}
+        features.write(change(1, offset, offset + 1, {}, counts=counts), token)
+    assert told(features.trending()) == told(other.trending())
+    features.write(change(1, len(sizes), len(sizes) + 1, {}, counts={(HOUR, 9_999): 1}), token)
+    assert told(features.trending()) == told(opened().trending())
+
+
 def test_counters_that_have_not_changed_are_not_read_again(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     features = opened()
     token = features.lease("worker", MINUTE_MS)

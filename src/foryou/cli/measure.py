@@ -24,7 +24,7 @@ from foryou.domain.log import Stream
 from foryou.ingest import data, importers
 from foryou.simulate.market import Market
 from foryou.train.dataset import interactions
-from foryou.wiring import backends, training
+from foryou.wiring import backends, pauses, training
 from foryou.wiring.home import Home, open_home
 
 FOLDER = Path("var/bench")
@@ -152,6 +152,7 @@ def fold_(
     home = open_home(config)
     with show.progress() as report:
         fold.fill(home.log, events, report)
+    pauses.fewer_pauses()  # as in the process that folds
     result: dict[str, Any] = {"catch_up": fold.catch_up(home.worker())}
     with running(config, workers=1) as server:
         fold.steady(server, home.features, rate, min(3.0, seconds), sampled)  # kernels, connections, group

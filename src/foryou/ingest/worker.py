@@ -46,9 +46,15 @@ class Progress:
         self.appended_ms += more.appended_ms
 
     @property
+    def folded(self) -> dict[Stream, int]:
+        """Give how many records of each stream went in."""
+        return {Stream.EVENTS: self.events, Stream.USERS: self.users, Stream.ITEMS: self.items,
+                Stream.EXPOSURES: self.exposures}  # fmt: skip
+
+    @property
     def idle(self) -> bool:
         """Say whether there was nothing to do."""
-        return not (self.events or self.users or self.items or self.exposures or self.away or self.resting)
+        return not (any(self.folded.values()) or self.away or self.resting)
 
 
 class Worker:
@@ -110,8 +116,8 @@ class Worker:
             done.add(turn)
         if self._items and Stream.ITEMS in streams:
             for partition in range(self._log.partitions()):
-                self._fold_items(self._items, partition, done)
-        if done.away and not (done.events or done.users or done.exposures or done.items):
+                self._fold_items(self._items, partition, done, fresh)
+        if done.away and not any(done.folded.values()):
             raise Unavailable(next(iter(done.away.values())))
         self._resting |= dict.fromkeys(done.away, time.monotonic() + REST_S)
         return done
@@ -224,9 +230,9 @@ class Worker:
         self._write(Change(partition, {name: before[name]}, {name: entries[-1].offset}, records, {}))
         done.exposures += len(entries)
 
-    def _fold_items(self, items: ItemStore, partition: int, done: Progress) -> None:
+    def _fold_items(self, items: ItemStore, partition: int, done: Progress, fresh: bool) -> None:
         after = items.position().get(partition, -1)
-        entries = self._log.read(Stream.ITEMS, partition, after, self._batch)
+        entries = self._log.read(Stream.ITEMS, partition, after, self._batch, fresh)
         if not entries:
             return
         changes = readable(Stream.ITEMS, entries, item_of)

@@ -16,7 +16,8 @@ def server(report: Report, port: int, *settings: str) -> list[str]:
     """Give the command of a server; it keeps its data in the folder that it works in."""
     return [
         program("redis-server", PACKAGE, report), "--bind", HOST, "--port", str(port), "--dir", ".",
-        "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", *settings,
+        "--appendonly", "yes", "--appendfsync", "everysec", "--no-appendfsync-on-rewrite", "yes", "--save", "",
+        *settings,
     ]  # fmt: skip
 
 

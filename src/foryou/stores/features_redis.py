@@ -13,7 +13,7 @@ from foryou.stores.redis_calls import Node
 from foryou.stores.redis_ear import Ear, Told
 from foryou.stores.redis_servers import Servers, Value
 from foryou.stores.redis_trends import Trends
-from foryou.stores.redis_values import packed, unpacked
+from foryou.stores.redis_values import DAYS, HOURS, increments, packed, unpacked
 
 KEPT_FOLDS = 1_000  # commits per partition that `folded_ms` remembers
 TURNS = 3  # reads, while generations are being switched
@@ -166,7 +166,8 @@ class RedisFeatures:
         is_fold = self._generation is None and Stream.EVENTS in change.through
         parts: list[bytes | int | str] = [
             change.partition, os.urandom(8), self._clock.now_ms() if is_fold else "", KEPT_FOLDS, KEPT_HOURS,
-            KEPT_DAYS, len(streams), len(change.records), len(change.counts) + len(change.firsts),
+            KEPT_DAYS, len(streams), len(change.records),
+            increments(HOURS, change.counts) + increments(DAYS, change.firsts),
         ]  # fmt: skip
         for stream in streams:
             after = change.after.get(stream, -1)
@@ -178,9 +179,6 @@ class RedisFeatures:
                     "set stores.partitions to the number of partitions of the log",
                 )  # fmt: skip
             parts += [user.encode(), packed(record)]
-        for kind, counters in ((b"h", change.counts), (b"d", change.firsts)):
-            for (bucket, item), count in counters.items():
-                parts += [b"%b%06d" % (kind, bucket), item.to_bytes(8, "little"), count]
         return parts
 
     def position(self, partition: int) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """How does a user lie in Redis? As one value with all of the record; and counters become arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
 
 import numpy as np
@@ -11,7 +11,10 @@ from foryou.domain.records import UserRecord, pack, unpack
 
 FORM = 1
 _HEAD = Struct("<BIIIq")  # form; bytes of the core, of the history, of what was seen; offset. The rest was shown.
-Counted = tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]  # bucket, item, count
+HOURS, DAYS = b"h", b"d"  # kinds of buckets
+_INCREMENT = Struct("<7sQi")
+INCREMENT_DTYPE = np.dtype([("bucket", "S7"), ("item", "<u8"), ("count", "<i4")])
+Counted = tuple[NDArray[np.uint64], NDArray[np.int64]]  # item hashes in order, counts
 
 
 def packed(record: UserRecord) -> bytes:
@@ -33,24 +36,42 @@ def unpacked(value: bytes) -> UserRecord:
     return unpack(parts[0], parts[1], parts[2], offset, value[start:])
 
 
-def counters(bucket: int, items: Sequence[bytes], counts: Sequence[bytes]) -> Counted:
+def increments(kind: bytes, counts: Mapping[tuple[int, int], int]) -> bytes:
+    """Give increments of (bucket number, item hash) as the script `write` takes them."""
+    pack = _INCREMENT.pack
+    return b"".join([pack(b"%b%06d" % (kind, bucket), item, count) for (bucket, item), count in counts.items()])
+
+
+def increments_of(some: Sequence[bytes]) -> Iterator[tuple[bytes, Counted]]:
+    """Give the sums of increments, bucket by bucket."""
+    found = np.frombuffer(b"".join(some), INCREMENT_DTYPE)
+    for name in np.unique(found["bucket"]).tolist():
+        own = found[found["bucket"] == name]
+        yield name, summed([(own["item"], own["count"].astype(np.int64))])
+
+
+def counters(items: Sequence[bytes], counts: Sequence[bytes]) -> Counted:
     """Give the counters of one bucket."""
-    item = np.frombuffer(b"".join(items), "<u8")
-    return np.full(len(item), bucket, np.int32), item, np.array(counts, dtype="S20").astype(np.int64)
+    return summed([(np.frombuffer(b"".join(items), "<u8"), np.array(counts, dtype="S20").astype(np.int64))])
 
 
-def summed(parts: Iterable[Counted], kept: int) -> Counted:
-    """Give the counters of all parts, one per bucket and item, without those `kept` before the newest bucket."""
-    columns = list(zip(*parts, strict=True))
-    if not columns:
-        return np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    bucket, item, count = (np.concatenate(column) for column in columns)
-    new = bucket >= bucket.max(initial=0) - kept
-    bucket, item, count = bucket[new], item[new], count[new]
-    order = np.lexsort((item, bucket))
-    bucket, item, count = bucket[order], item[order], count[order]
-    first = np.ones(len(bucket), bool)
-    first[1:] = (bucket[1:] != bucket[:-1]) | (item[1:] != item[:-1])
-    if not len(bucket):
-        return bucket, item, count
-    return bucket[first], item[first], np.add.reduceat(count, np.flatnonzero(first))
+def summed(parts: Sequence[Counted]) -> Counted:
+    """Give the sums of all parts, in the order of the items."""
+    item = np.concatenate([part[0] for part in parts])
+    count = np.concatenate([part[1] for part in parts])
+    order = np.argsort(item, kind="stable")
+    item, count = item[order], count[order]
+    first = np.ones(len(item), bool)
+    first[1:] = item[1:] != item[:-1]
+    return item[first], np.add.reduceat(count, np.flatnonzero(first)) if len(item) else count
+
+
+def added(to: Counted, more: Counted) -> Counted:
+    """Give the sums of two, where the second has few items; the counts of the first change in place."""
+    item, count = to
+    at = np.searchsorted(item, more[0])
+    known = at < len(item)
+    known[known] = item[at[known]] == more[0][known]
+    count[at[known]] += more[1][known]
+    new = ~known
+    return (np.insert(item, at[new], more[0][new]), np.insert(count, at[new], more[1][new])) if new.any() else to

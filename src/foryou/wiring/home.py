@@ -28,7 +28,7 @@ from foryou.wiring.pipelines import pipelines
 if TYPE_CHECKING:
     from foryou.stores.features_cached import Cached
 
-LANES = 2  # partitions that a stream process folds at once while it waits for servers
+LANES = 4  # partitions that a stream process folds at once while it waits for servers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Which processes run on a home? API processes that answer and one stream process that folds, under one supervisor."""
 
-import gc
 import os
 import signal
 import socket
@@ -29,6 +28,7 @@ from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
+from foryou.wiring.pauses import fewer_pauses
 from foryou.wiring.spawning import guard, spawn
 from foryou.wiring.streaming import stream
 
@@ -45,18 +45,10 @@ def application() -> Litestar:
 
     def make() -> Service:
         made = service(cached(spooled(open_home(config))), metrics)
-        _without_pauses()
+        fewer_pauses()
         return made
 
     return rest.app(make, metrics, exposition())
-
-
-def _without_pauses() -> None:
-    """Keep what is long-lived out of garbage collection, and let a request wait 0.5 ms at most for another thread."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 100)
-    sys.setswitchinterval(0.0005)
 
 
 def orphaned(config: Config) -> bool:

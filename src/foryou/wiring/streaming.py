@@ -5,11 +5,14 @@ from collections.abc import Callable
 
 from foryou.config import Config
 from foryou.domain.errors import Conflict, Refused, StalePosition, Unavailable
+from foryou.domain.event import Action, Event
 from foryou.domain.log import Stream
+from foryou.features.fold import fold
 from foryou.ingest.worker import FOLDED, Progress, Worker
 from foryou.observe.metrics import Metrics
 from foryou.observe.said import say
 from foryou.wiring.home import Home, open_home
+from foryou.wiring.pauses import fewer_pauses
 
 LEASE_RENEWALS = 3  # per lease time
 AGAIN_S = 0.5
@@ -22,8 +25,10 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
     """Fold until `stopped`, then give the share back; waits while a process that is no member of the group writes."""
     metrics = metrics or Metrics()
     home = open_home(config)
+    fold({}, [Event("warm", "nobody", Action.VIEW, 0, "nothing")], [0])  # loads kernels: the first event would wait
     try:
         worker = _member(home, stopped)
+        fewer_pauses()
         while worker and not stopped():
             try:
                 worker.lease()
@@ -67,7 +72,8 @@ class _Turn:
         self._home, self._worker, self._metrics = home, worker, metrics
         self._every_s = home.config.fold.lease_ms / 1e3 / LEASE_RENEWALS
         self._tended = time.monotonic()
-        self._tickets: dict[Stream, int] = {}
+        self._tickets: dict[Stream, int] = {}  # what each stream was at when there was nothing left in it
+        self._fresh = True  # not all partitions are followed yet
         self._own: tuple[int, ...] = ()
         self._told = ""
         self._busy = 0.0
@@ -79,14 +85,15 @@ class _Turn:
                 self._tend()
             own = self._worker.partitions()
             if own != self._own:
-                self._own, self._tickets = own, {}
+                self._own, self._tickets, self._fresh = own, {}, True
                 self._metrics.fold_partitions.set(len(own))
             seen = {one: self._home.log.changed(one, self._of(one)) for one in FOLDED}
             news = [one for one in FOLDED if seen[one] != self._tickets.get(one)]
-            done = self._worker.step(news, fresh=not self._tickets) if news else Progress()
-            if done.idle:
-                self._tickets = seen
-            else:
+            done = self._worker.step(news, self._fresh) if news else Progress()
+            if not done.away and not done.resting:
+                self._fresh = False
+                self._tickets |= {one: seen[one] for one in news if not done.folded[one]}
+            if not done.idle:
                 self._busy = time.monotonic()
                 self._measure(done)
             if done.idle or done.resting:
@@ -116,9 +123,7 @@ class _Turn:
 
     def _measure(self, done: Progress) -> None:
         metrics = self._metrics
-        counts = {Stream.EVENTS: done.events, Stream.USERS: done.users, Stream.ITEMS: done.items,
-                  Stream.EXPOSURES: done.exposures}  # fmt: skip
-        for name, count in counts.items():
+        for name, count in done.folded.items():
             if count:
                 metrics.folded.labels(name).inc(count)
         now_ms = self._home.clock.now_ms() if done.appended_ms else 0

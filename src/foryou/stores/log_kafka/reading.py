@@ -21,6 +21,7 @@ from foryou.stores.log_kafka.writing import ID
 AHEAD = 10_000  # records of a partition that may wait in memory
 THROUGH = 1_000  # records that are read on the way to the end; beyond, the reader jumps
 WAIT_MS = 50  # how long a broker may hold an empty answer: a partition that is read anew waits for it
+FULL_MS = 10  # after which a partition of which enough waits is looked at again; meanwhile a new one waits, too
 PULL = 5_000
 _LATEST = -1
 
@@ -91,6 +92,7 @@ class Tape:
             **address.client(), "group.id": f"{topic}-readers", "enable.auto.commit": False,
             "enable.auto.offset.store": False, "auto.offset.reset": "earliest", "enable.partition.eof": True,
             "isolation.level": "read_committed", "fetch.wait.max.ms": WAIT_MS, "fetch.error.backoff.ms": 50,
+            "fetch.queue.backoff.ms": FULL_MS,
             "queued.min.messages": AHEAD, "queued.max.messages.kbytes": 16_384,
             "fetch.message.max.bytes": RECORD_BYTES, "fetch.max.bytes": 16 * RECORD_BYTES,
         })  # fmt: skip

@@ -1,11 +1,13 @@
 -- Writes all of a change of one partition, or says why not. Every key begins with the shard's tag: one slot.
 -- KEYS  the tag
 -- ARGV  generation · 1 = it must be the live one · token · fold version · partition · seal · now_ms, empty = no fold ·
---       folds kept · hours kept · days kept · number of streams, of records, of counters; then for each of them
---       stream, offset before, offset after · user, record · bucket (h or d and its number), item, increment
+--       folds kept · hours kept · days kept · number of streams, of records · all counters in one, each 7 bytes of
+--       its bucket (h or d and its number), 8 of the item, 4 of the increment; then for each of them
+--       stream, offset before, offset after · user, record
 local tag, generation, token, partition = KEYS[1], ARGV[1], ARGV[3], ARGV[5]
 local own = tag .. generation .. ':'
-local streams, records, counters = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local streams, records, counters = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
+local kept_news, kept_bytes = 256, 20000 -- so many increments are kept, unless they are so large
 
 if ARGV[2] == '1' and (redis.call('GET', tag .. 'live') or '1') ~= generation then return {'lease'} end
 local fence = redis.call('HMGET', tag .. 'fences', generation, generation .. ':holder', generation .. ':fold')
@@ -27,16 +29,16 @@ for n = at, at + 3 * (streams - 1), 3 do
 end
 at = at + 3 * streams
 for n = at, at + 2 * (records - 1), 2 do redis.call('SET', own .. 'u' .. ARGV[n], ARGV[n + 1]) end
-at = at + 2 * records
 local told = {}
-for n = at, at + 3 * (counters - 1), 3 do
-  redis.call('HINCRBY', own .. ARGV[n], ARGV[n + 1], ARGV[n + 2])
-  if not told[ARGV[n]] then
-    redis.call('HSET', own .. 'buckets', ARGV[n], ARGV[6])
-    told[ARGV[n]] = true
+for n = 1, #counters, 19 do
+  local bucket = counters:sub(n, n + 6)
+  redis.call('HINCRBY', own .. bucket, counters:sub(n + 7, n + 14), (struct.unpack('<i4', counters, n + 15)))
+  if not told[bucket] then
+    redis.call('HSET', own .. 'buckets', bucket, ARGV[6])
+    told[bucket] = true
   end
 end
-if counters > 0 then
+if #counters > 0 then
   local newest, kept = {h = 0, d = 0}, {h = tonumber(ARGV[9]), d = tonumber(ARGV[10])}
   local buckets = redis.call('HKEYS', own .. 'buckets')
   for _, bucket in ipairs(buckets) do
@@ -50,6 +52,13 @@ if counters > 0 then
       redis.call('HDEL', own .. 'buckets', bucket)
     end
   end
+end
+if #counters < kept_bytes then -- each says which seal it follows: who knows that one need not read the rest
+  local before = redis.call('GET', own .. 'seal') or string.rep('\0', 8)
+  redis.call('RPUSH', own .. 'news', before .. ARGV[6] .. counters)
+  redis.call('LTRIM', own .. 'news', -kept_news, -1)
+else
+  redis.call('DEL', own .. 'news')
 end
 redis.call('SET', own .. 'seal', ARGV[6])
 if ARGV[2] == '1' and records > 0 then
