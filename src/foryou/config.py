@@ -62,6 +62,7 @@ class Stores(Group, frozen=True):
     models: Annotated[str, Meta(description="bundles, catalogs and releases: s3://bucket/prefix or file:///folder")] = (
         ""
     )
+    archive: Annotated[str, Meta(description="events as Parquet by day: s3://bucket/prefix or file:///folder")] = ""
     features: Annotated[
         str, Meta(description="user records and counters: redis://host:port or redis+cluster://host:port,host:port")
     ] = ""

@@ -20,7 +20,8 @@ from foryou.simulate.world import World
 from foryou.train import baselines, fit
 from foryou.train.evaluate import Judgement
 from foryou.wiring.home import Home
-from foryou.wiring.training import Lock, idle_parts, judge, release, train
+from foryou.wiring.lock import Lock
+from foryou.wiring.training import idle_parts, judge, release, train
 from worlds import NOW_MS
 
 
@@ -125,7 +126,7 @@ def test_the_lock_of_a_training_that_was_killed_is_free(tmp_path: Path) -> None:
     path = tmp_path / "train.lock"
     program = f"""
 import os, pathlib
-from foryou.wiring.training import Lock
+from foryou.wiring.lock import Lock
 with Lock(pathlib.Path({str(path)!r})):
     os._exit(9)
 """

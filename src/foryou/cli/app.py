@@ -69,9 +69,9 @@ def settings(home: Path | None, **overrides: Any) -> Config:
     return config.load(home, None, **overrides)
 
 
-def opened(home: Path | None, new: bool = False) -> Home:
-    """Open the stores of the home. Raises NotFound where there is none, unless it may be a `new` one."""
-    config = settings(home)
+def opened(home: Path | None, new: bool = False, **overrides: Any) -> Home:
+    """Open the stores of the home, with `settings` overridden. Raises NotFound where there is none and no `new` one."""
+    config = settings(home, **overrides)
     if not new and not config.stores.log and not Path(config.home, "log").is_dir():
         raise NotFound(f"There is no home at {config.home}; `foryou import PATH --home DIR` or `foryou demo` makes one")
     return open_home(config)

@@ -1,10 +1,11 @@
-"""Which seams does foryou have? Ten protocols; a backend is one class that keeps one of them.
+"""Which seams does foryou have? Eleven protocols; a backend is one class that keeps one of them.
 
 Every promise of a store is a test in `tests/contracts`, run over every backend.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +166,50 @@ class ItemStore(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+class Sink(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write the bytes."""
+        ...
+
+
+class Archive(Protocol):
+    """Objects by name, for what is read often and never changes in place: each appears whole or not at all."""
+
+    def create(self, name: str, body: bytes) -> bool:
+        """Put an object if there is none of this name: one of several racers gets True."""
+        ...
+
+    def put(self, name: str, fill: Callable[[Sink], object]) -> str:
+        """Put what `fill` writes under a name that is used once; gives its checksum."""
+        ...
+
+    def replace(self, name: str, fill: Callable[[IO[bytes]], object]) -> None:
+        """Put what `fill` writes in place of what is there."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Give an object. NotFound if there is none."""
+        ...
+
+    def names(self, prefix: str) -> list[str]:
+        """Give the names of all objects below a prefix, in order."""
+        ...
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete objects, those that are not there any more, too."""
+        ...
+
+    def fetched(self, checksums: dict[str, str]) -> list[Path]:
+        """Give local files with the bytes of objects that were `put` (name -> checksum), to be mapped."""
+        ...
+
+    def located(self, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Give paths or URLs that readers of Parquet open, and what they must be told of the store."""
         ...
 
 

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from foryou.domain.bundle import FORMAT, Manifest, ModelBundle
 from foryou.domain.catalog import ARENAS, COLUMNS, RAGGED, Arena, Catalog
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from foryou.domain.ports import Sink
 from foryou.domain.ragged import Ragged
 from foryou.domain.release import Release
-from foryou.stores.objects import STAGED, Bucket, Objects, Sink
+from foryou.stores.objects import STAGED, Bucket, Objects
 
 SWEEP_S = 3_600  # what is younger may still be in the making
 MANIFEST = "manifest.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -16,6 +16,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from foryou.domain.errors import Invalid, NotFound, Refused, Unavailable
+from foryou.domain.ports import Sink
 
 if TYPE_CHECKING:  # obstore has it for checkers only
     from obstore import Attributes, ObjectMeta
@@ -34,14 +35,6 @@ TRIES_S = 5
 WRITER = "writer"  # the attribute that tells who created an object
 
 _Mark = tuple[int, int, int, str]  # size, mtime_ns, inode, checksum
-
-
-class Sink(Protocol):
-    """What bytes can be written to."""
-
-    def write(self, data: bytes, /) -> int:
-        """Write the bytes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +106,25 @@ class Objects:
             else:
                 obstore.put(self._store, name, path)
         return sink.digest.hexdigest()
+
+    def replace(self, name: str, fill: Callable[[IO[bytes]], object]) -> None:
+        """Put what `fill` writes in place of what is there, whole or not at all; no copy of it stays here."""
+        staged = self._folder / STAGED / uuid4().hex
+        with self._reachable():
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with staged.open("wb") as file:
+                    fill(file)
+                    _sync(file)
+                if not self._in_place:
+                    obstore.put(self._store, name, staged)
+                    return
+                path = self._folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                staged.replace(path)
+                self._sync_folders(path)
+            finally:
+                staged.unlink(missing_ok=True)
 
     def get(self, name: str, what: str) -> bytes:
         """Give a small object. NotFound says that there is no `what`."""

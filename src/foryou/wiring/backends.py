@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from foryou.config import Config, redis_password
 from foryou.domain.errors import Invalid, Unavailable
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.domain.ports import Archive, EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.ingest.codec import whole
+from foryou.stores.archive_objects import ObjectArchive
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
@@ -49,6 +50,11 @@ MODELS: dict[str, Opener[ModelStore]] = {
     "": lambda url, config, clock: ObjectModels((Path(config.home) / "models").absolute().as_uri()),
     "file": lambda url, config, clock: ObjectModels(url),
     "s3": lambda url, config, clock: ObjectModels(url, cache(url, config), bucket(config)),
+}
+ARCHIVES: dict[str, Opener[Archive]] = {
+    "": lambda url, config, clock: ObjectArchive((Path(config.home) / "archive").absolute().as_uri()),
+    "file": lambda url, config, clock: ObjectArchive(url),
+    "s3": lambda url, config, clock: ObjectArchive(url, cache(url, config), bucket(config)),
 }
 
 

@@ -1,6 +1,5 @@
 """How is a home trained and judged? The job's steps, put together from log, stores and pipelines."""
 
-import fcntl
 import time
 import uuid
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
-from foryou.domain.errors import Conflict, Refused
+from foryou.domain.errors import Refused
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Position, Stream
 from foryou.domain.records import Core, UserRecord
@@ -29,6 +28,7 @@ from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
 from foryou.wiring.home import Home
+from foryou.wiring.lock import Lock
 from foryou.wiring.models import DRAFT, PRIORS, ensemble, serving_settings
 from foryou.wiring.pipelines import Watch, pipelines
 
@@ -116,25 +116,6 @@ def _people(home: Home) -> dict[str, Core]:
             found |= fold_profiles(found, [user_of(entry.record.body) for entry in entries], [0] * len(entries))
             after = entries[-1].offset
     return {user: record.core for user, record in found.items()}
-
-
-class Lock:
-    """One training at a time on a home: a file that names who holds it, gone with its process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> "Lock":
-        self._file = self._path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise Conflict(f"Another training holds {self._path}; wait until it ends") from None
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._file.close()
 
 
 def plain(config: Config) -> Placement:
