@@ -237,6 +237,25 @@ class Train(Group, frozen=True):
     content_terms: Annotated[int, Meta(ge=1, description="terms of items that are known, the most frequent")] = 50_000
     content_own: Annotated[float, Meta(ge=0, description="weight of the callers' embeddings beside the terms")] = 1.0
     seed: Annotated[int, Meta(description="start of every random number")] = 42
+    window_days: Annotated[
+        float,
+        Meta(ge=0, description="days of the archive that are learned from, back from the newest arrival; 0 = all"),
+    ] = 30.0
+    sample: Annotated[float, Meta(gt=0, le=1, description="share of the users that is learned from, by their hash")] = (
+        1.0
+    )
+    clean: Annotated[
+        Literal["on", "off"], Meta(description="leave out bots, invalid and duplicate events, and report them")
+    ] = "on"
+    warm_iterations: Annotated[
+        int, Meta(ge=0, le=200, description="sweeps that go on from the vectors in force; 0 = start anew, `iterations`")
+    ] = 0
+    engine: Annotated[Literal["local", "spark"], Meta(description="who makes the tables and solves ALS")] = "local"
+    spark_master: Annotated[str, Meta(description="where Spark runs: local[2], spark://host:7077, yarn, k8s://…")] = (
+        "local[2]"
+    )
+    spark_memory_mb: Annotated[int, Meta(ge=512, description="heap of Spark's driver, MB; local: of all of it")] = 2_048
+    spark_partitions: Annotated[int, Meta(ge=1, le=10_000, description="parts that Spark divides tables into")] = 8
 
 
 class Config(Group, frozen=True):

@@ -11,6 +11,7 @@ from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, models, opened
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Conflict, Invalid, NotFound
+from foryou.domain.tables import REASONS
 from foryou.ingest import importers
 from foryou.ingest.importers import ImportReport
 from foryou.ingest.importers import mapping as mappings
@@ -106,10 +107,12 @@ def train(
     home: HomeOption = None,
     promote: Annotated[bool, typer.Option(help="put the bundle in force if the gate lets it")] = True,
     force: Annotated[bool, typer.Option("--force", help="put it in force even if the gate refuses")] = False,
+    engine: Annotated[str | None, typer.Option(help="local or spark: who makes the tables and solves ALS")] = None,
+    master: Annotated[str | None, typer.Option(help="where Spark runs, such as spark://host:7077")] = None,
     json: JsonOption = False,
 ) -> None:
     """Train a bundle from the log, judge it on the newest events, publish it and put it in force."""
-    store = opened(home)
+    store = opened(home, train={"engine": engine, "spark_master": master})
     with show.progress() as report:
         folded(store, report)
         done = training.train(store, report, promote, force)
@@ -121,6 +124,7 @@ def train(
                 "gate": done.manifest.gate,
                 "promoted": done.promoted,
                 "train_s": done.seconds,
+                "left_out": done.cleaned,
             }
         )
     else:
@@ -132,6 +136,11 @@ def train(
 def tell_trained(done: training.Trained, quiet: bool = False) -> None:
     """Say what training gave."""
     gate = done.manifest.gate
+    for one in done.cleaned:
+        of = f" of {one.users:,} users" if one.users else ""
+        show.say(f"left out, {REASONS[one.reason]}: {one.events:,}{of}", quiet)
+        for example in one.examples:
+            show.say(f"    [dim]{show.plain(example)}[/]", quiet)
     show.say(f"bundle {done.manifest.version}: gate {gate.verdict}: {gate.reason}", quiet)
     show.say(
         f"{'in force' if done.promoted else 'not in force'}; "

@@ -1,11 +1,11 @@
-"""Which seams does foryou have? Eleven protocols; a backend is one class that keeps one of them.
+"""Which seams does foryou have? Twelve protocols; a backend is one class that keeps one of them.
 
 Every promise of a store is a test in `tests/contracts`, run over every backend.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from foryou.domain.log import Appended, Entry, Position, Record, Stream
 from foryou.domain.records import Change, Trending, UserRecord
 from foryou.domain.release import Release
 from foryou.domain.slate import QueryBatch, Slate
+from foryou.domain.tables import Tables, Wanted
+
+Log = TypeVar("Log", contravariant=True)
+How = TypeVar("How", contravariant=True)
 
 
 class TimeSource(Protocol):
@@ -210,6 +214,24 @@ class Archive(Protocol):
 
     def located(self, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Give paths or URLs that readers of Parquet open, and what they must be told of the store."""
+        ...
+
+
+class Engine(Protocol[Log, How]):
+    """Who computes for training. All engines give equal tables of the same Parquet."""
+
+    def tables(self, wanted: Wanted, on_progress: Callable[[int, int], None]) -> Tables:
+        """Make the tables of a window of the archive; each appears whole or not at all."""
+        ...
+
+    def factorise(
+        self, log: Log, how: How, on_progress: Callable[[int, int], None], start: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Give item vectors float32 [N+1, D], row 0 zero. `start`: vectors [<= N+1, D] to go on from; None = random."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and memory."""
         ...
 
 

@@ -110,19 +110,30 @@ class _Side:
 
 
 def factorise(
-    log: Interactions, settings: AlsSettings, on_progress: Callable[[int, int], None] = lambda done, total: None
+    log: Interactions,
+    settings: AlsSettings,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    start: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Give the item vectors float32 [N+1, D], row 0 zero. A pair counts once; a dislike has preference 0."""
+    """Give the item vectors float32 [N+1, D], row 0 zero. A pair counts once; a dislike has preference 0.
+
+    start: vectors of the first items [<= N+1, D] to go on from. Items without a pair in the log keep theirs.
+    """
     user, item, taste = pairs(log)
     random = np.random.default_rng(settings.seed)
     users = np.zeros((len(log.user_ids), settings.width), np.float32)
     items = random.normal(0, 0.1 / np.sqrt(settings.width), (log.items + 1, settings.width)).astype(np.float32)
     items[0] = 0
+    if start is not None and start.shape[1] == settings.width:
+        items[: len(start)] = start
+    kept = np.bincount(item, minlength=len(items)) == 0 if start is not None else np.zeros(len(items), np.bool_)
+    old = items[kept]
     by_user = _Side(user, item, taste, (len(users), log.items), settings)
     by_item = _Side(item, user, taste, (log.items + 1, len(users)), settings)
     for sweep in range(settings.iterations):
         by_user.solve(items, users)
         by_item.solve(users, items)
+        items[kept] = old
         on_progress(sweep + 1, settings.iterations)
     return items
 

@@ -68,11 +68,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Fits bundles. `rehearse` gives a served pipeline over a bundle, with a watcher of the ranker's inputs."""
+    """Fits bundles. `rehearse` gives a served pipeline over a bundle, with a watcher of the ranker's inputs.
+
+    factorise: who solves, as `domain.ports.Engine` has it · start: item vectors that the final models go on from.
+    """
 
     settings: FitSettings
     rehearse: Rehearse
     on_progress: Callable[[str, int, int], None]
+    factorise: Callable[..., NDArray[np.float32]] = als.factorise
+    start: NDArray[np.float32] | None = None
 
     def bundle(
         self, log: Interactions, catalog: Catalog, version: str, created_ms: int, folder: Path,
@@ -202,7 +207,8 @@ class Fit:
         with report.stage("sequence"):
             arrays["sequence_into"], arrays["sequence_out"] = sequence.fit(log, Fading(), settings.sequence)
         with report.stage("als"):
-            vectors = als.factorise(log, settings.als, lambda done, total: self.on_progress("als", done, total))
+            start = self.start if folder is not None else None  # a draft must not know what it is judged by
+            vectors = self.factorise(log, settings.als, lambda done, total: self.on_progress("als", done, total), start)
             arrays["vectors"], arrays["spectrum"] = rotated(vectors)
         with report.stage("item_to_item"):
             if log.items > settings.ease_up_to:

@@ -3,14 +3,17 @@
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from foryou.config import Config, Placement
 from foryou.domain import catalog as catalogs
+from foryou.domain.archive import State
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
@@ -20,13 +23,17 @@ from foryou.domain.log import Position, Stream
 from foryou.domain.records import Core, UserRecord
 from foryou.domain.release import MAIN, Release
 from foryou.domain.slate import View
+from foryou.domain.tables import Cleaned
 from foryou.features import trending
 from foryou.features.fold import fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of, exposure_of, user_of
+from foryou.ingest.codec import exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
+from foryou.train.local import Local
+from foryou.wiring.archiving import archive_of, archived
+from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
 from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
 from foryou.wiring.models import DRAFT, PRIORS, ensemble, serving_settings
@@ -44,24 +51,43 @@ class Trained:
     manifest: Manifest
     seconds: dict[str, float]
     promoted: bool
+    cleaned: tuple[Cleaned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is learned from: events as numbers, the catalog of that moment, where the log stood, what was left out."""
+
+    log: dataset.Interactions
+    catalog: Catalog
+    through: Position
+    cleaned: tuple[Cleaned, ...]
 
 
 def train(home: Home, on_progress: Progress, promote: bool = True, force: bool = False) -> Trained:
-    """Train a bundle from all of the log, judge it, publish it, and put it in force if the gate lets it.
+    """Train a bundle from the window of the log, judge it, publish it, and put it in force if the gate lets it.
 
     Raises NotFound for an empty log; Conflict while another training runs on this home.
     """
+    with closing(engine_of(home.config)) as engine:
+        return _trained(home, engine, on_progress, promote, force)
+
+
+def _trained(home: Home, engine: Computes, on_progress: Progress, promote: bool, force: bool) -> Trained:
     with Lock(Path(home.config.home) / "train.lock"):
         report = fit.Report()
         with report.stage("snapshot"):
-            log, catalog, through = snapshot(home, on_progress)
-        home.models.publish_catalog(catalog)
+            taken = took(home, engine, on_progress)
+        home.models.publish_catalog(taken.catalog)
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
         work = Path(home.config.home) / "work"
-        bundle, fitted = fitting(home.config, on_progress).bundle(
-            log, catalog, version, home.clock.now_ms(), work, shown_at_home(home)
+        bundle, fitted = fitting(home.config, on_progress, engine, vectors_in_force(home)).bundle(
+            taken.log, taken.catalog, version, home.clock.now_ms(), work, shown_at_home(home)
         )
-        manifest = msgspec.structs.replace(bundle.manifest, through=through)
+        left_out = {f"left_out_{one.reason}": float(one.events) for one in taken.cleaned}
+        manifest = msgspec.structs.replace(
+            bundle.manifest, through=taken.through, report=bundle.manifest.report | left_out
+        )
         with report.stage("publish"):
             home.models.publish(ModelBundle(manifest, bundle.arrays, bundle.files))
             home.models.sweep()
@@ -69,7 +95,7 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
     good = bundle.manifest.gate.verdict != "refuse" or force
     if promote and good:
         release(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
-    return Trained(bundle.manifest, report.seconds, promote and good)
+    return Trained(manifest, report.seconds, promote and good, taken.cleaned)
 
 
 def release(home: Home, version: str, reason: str) -> Release:
@@ -83,13 +109,31 @@ def release(home: Home, version: str, reason: str) -> Release:
 
 
 def snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog, Position]:
-    """Fold what waits, extend the catalog, and read the log into a table."""
-    path = Path(home.config.home) / "work" / "snapshot.parquet"
-    through = dataset.snapshot(home.log, event_of, path, lambda done, total: on_progress("snapshot", done, total))
+    """Archive what waits, and give what training would learn from, the catalog and the position, on this machine."""
+    taken = took(home, Local(), on_progress)
+    return taken.log, taken.catalog, taken.through
+
+
+def took(home: Home, engine: Computes, on_progress: Progress) -> Taken:
+    """Archive what waits, extend the catalog, and read the tables of the window."""
+    state = archived(home, lambda done, total: on_progress("archive", done, total))
+    store = archive_of(home)
+    tables = engine.tables(wanted(store, state, home.config), lambda done, total: on_progress("snapshot", done, total))
     position = home.items.position()
     named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
     catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
-    return dataset.interactions(path, catalog, _people(home)), catalog, through
+    log = dataset.interactions(tables.interactions, catalog, _people(home))
+    return Taken(log, catalog, state.through, (*_left_out(state), *tables.cleaned))
+
+
+def _left_out(state: State) -> list[Cleaned]:
+    """Give what never reached the archive: repeats of an id, and records that cannot be read."""
+    found = []
+    if state.repeats:
+        found.append(Cleaned("repeats", state.repeats, 0, state.repeated))
+    if state.unread:
+        found.append(Cleaned("unread", state.unread, 0, ()))
+    return found
 
 
 def shown_at_home(home: Home) -> list[Exposure]:
@@ -124,8 +168,10 @@ def plain(config: Config) -> Placement:
     return msgspec.structs.replace(home, category_cap=0, explore_share=0.0, calibration=0.0, pins=(), boosts=())
 
 
-def fitting(config: Config, on_progress: Progress) -> fit.Fit:
-    """Give what fits bundles with the settings of this configuration."""
+def fitting(
+    config: Config, on_progress: Progress, engine: Computes | None = None, start: NDArray[np.float32] | None = None
+) -> fit.Fit:
+    """Give what fits bundles with the settings of this configuration. `start`: item vectors to go on from."""
     train = config.train
     settings = fit.FitSettings(
         als=als.AlsSettings(
@@ -143,7 +189,16 @@ def fitting(config: Config, on_progress: Progress) -> fit.Fit:
         taken_up=train.taken_up,
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
-    return fit.Fit(settings, rehearse, on_progress)
+    solve = (engine or Local()).factorise
+
+    def factorise(
+        log: dataset.Interactions, how: als.AlsSettings, tell: Callable[[int, int], None],
+        start: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:  # fmt: skip
+        sweeps = how.iterations if start is None else train.warm_iterations
+        return solve(log, replace(how, iterations=sweeps), tell, start)
+
+    return fit.Fit(settings, rehearse, on_progress, factorise, start)
 
 
 def rehearsal(
