@@ -5,13 +5,27 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count() or 1))
 
-from foryou.cli import archives, demo, doctor, learn, letters, look, measure, run, services, show, simulate, verify
+from foryou.cli import (
+    accuracy,
+    archives,
+    demo,
+    doctor,
+    learn,
+    letters,
+    look,
+    measure,
+    run,
+    services,
+    show,
+    simulate,
+    verify,
+)
 from foryou.cli.app import app
 from foryou.domain.errors import ForyouError
 
 __all__ = ["app", "main"]
 
-COMMANDS = (demo, simulate, learn, archives, run, look, letters, verify, doctor, measure, services)
+COMMANDS = (demo, simulate, learn, archives, run, look, letters, verify, doctor, measure, accuracy, services)
 
 
 def main() -> None:

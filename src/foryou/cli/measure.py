@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import accuracy, catalog, correct, fold, freshness, ingest, onboarding, trivago, world
+from foryou.bench import catalog, correct, fold, freshness, ingest, onboarding, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
@@ -68,7 +68,7 @@ def freshness_(
         home.close()
     with running(config, workers) as server:
         result = freshness.measure(server.url, events)
-    _tell("freshness", result, json)
+    tell("freshness", result, json)
 
 
 @bench.command("serve")
@@ -101,16 +101,17 @@ def serve_(
             }
             result |= serving.find_rate(server, users, names, seconds, report)
             result |= {"pss_mb": server.pss_mb(), "stages": server.stages()}
-    _tell("serve", result | {"items": items or len(names), "workers": workers}, json)
+    tell("serve", result | {"items": items or len(names), "workers": workers}, json)
 
 
 def _known(home: Home) -> tuple[list[str], list[str]]:
-    view = _catalog(home)
+    view = catalog_of(home)
     log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", view)
     return log.user_ids, [view.id_of(number) for number in np.unique(log.item).tolist()]
 
 
-def _catalog(home: Home) -> Catalog:
+def catalog_of(home: Home) -> Catalog:
+    """Give the catalog of the bundle in force."""
     release = home.models.release()
     version = next(iter(release.families.values()))[0][0] if release else ""
     return home.models.load_catalog(home.models.load(version).manifest.catalog)
@@ -133,7 +134,7 @@ def ingest_(
         result = ingest.measure(server, home.log, seconds, connections, size)
         home.close()
     shutil.rmtree(folder)
-    _tell("ingest", result | {"log": config.stores.log or "in the home", "workers": workers}, json)
+    tell("ingest", result | {"log": config.stores.log or "in the home", "workers": workers}, json)
 
 
 @bench.command("fold")
@@ -160,18 +161,7 @@ def fold_(
     home.close()
     shutil.rmtree(folder)
     where = {"log": config.stores.log or "in the home", "features": config.stores.features or "in the home"}
-    _tell("fold", result | where, json)
-
-
-@bench.command("accuracy")
-def accuracy_(data_path: DataOption = None, json: JsonOption = False) -> None:
-    """ML-100K, 75/25 random split, five fixed seeds: our blend beside EASE, ALS, popularity and the published table."""
-    with show.progress() as report:
-        _, home = prepared(data_path, report)
-        log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", _catalog(home))
-        home.close()
-        result = accuracy.random_split(log, report)
-    _tell("accuracy", result, json)
+    tell("fold", result | where, json)
 
 
 @bench.command("onboarding")
@@ -189,7 +179,7 @@ def onboarding_(
         _, home = imported(data_path, report)
         result = onboarding.measure(home, questions, report)
         home.close()
-    _tell("onboarding", result, json)
+    tell("onboarding", result, json)
 
 
 @bench.command("features")
@@ -216,7 +206,7 @@ def features_(
     store = backends.opened("stores.features", backends.FEATURES, config.stores.features, config, Clock())
     result = stores.measure(store, records, partitions, users, batches)
     store.close()
-    _tell("features", result, json)
+    tell("features", result, json)
 
 
 @bench.command("cache")
@@ -242,7 +232,7 @@ def cache_(
     with show.progress() as report:
         result = memory.run(config, memory.Traffic(users, rate, events), seconds, report)
     shutil.rmtree(folder, ignore_errors=True)
-    _tell("cache", result, json)
+    tell("cache", result, json)
 
 
 @bench.command("trivago")
@@ -254,15 +244,10 @@ def trivago_(
     json: JsonOption = False,
 ) -> None:
     """MRR on hotel clickouts: our MLP and logistic rankers beside LightGBM, same inputs, same number of tries."""
-    folder = data_path
-    if not folder:
-        configured = settings(FOLDER / "trivago").data
-        folder = data.find(None, FOLDER, Path(configured) if configured else None, ROOT).path
-    if not folder:
-        raise Invalid("--data", "no data set was found", "name the folder with the trivago log")
+    folder = data_folder(data_path, "name the folder with the trivago log")
     with show.progress() as report:
         result = trivago.compare(folder, tries, report)
-    _tell("trivago", result, json)
+    tell("trivago", result, json)
 
 
 @bench.command("world")
@@ -284,10 +269,22 @@ def world_(
     market = Market(WORLD_NOW_MS, users, items, events, days, seed=seed)
     with show.progress() as report:
         result = world.run(settings(None), market, live_days, report)
-    _tell("world", result, json)
+    tell("world", result, json)
 
 
-def _tell(name: str, result: dict[str, Any], json: bool) -> None:
+def data_folder(data_path: Path | None, mend: str) -> Path:
+    """Give the folder of public data that was named, else the one that `demo` would find. Raises Invalid for none."""
+    if data_path:
+        return data_path
+    configured = settings(FOLDER).data
+    found = data.find(None, FOLDER, Path(configured) if configured else None, ROOT).path
+    if not found:
+        raise Invalid("--data", "no data set was found", mend)
+    return found
+
+
+def tell(name: str, result: dict[str, Any], json: bool) -> None:
+    """Print a result: one JSON object for machines, tables and lines for people."""
     if json:
         show.as_json({"bench": name, "machine": machine(), "result": result})
         return

@@ -138,6 +138,14 @@ def factorise(
     return items
 
 
+def folded(log: Interactions, items: NDArray[np.float32], settings: AlsSettings) -> NDArray[np.float32]:
+    """Give the user vectors float32 [U, D] that minimise the loss with these item vectors [N+1, D]."""
+    user, item, taste = pairs(log)
+    out = np.zeros((len(log.user_ids), items.shape[1]), np.float32)
+    _Side(user, item, taste, (len(out), log.items), settings).solve(items, out)
+    return out
+
+
 def pairs(log: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
     """Give each user-item pair once, with its strongest taste (the newest of equals); pairs without taste left out."""
     rows = np.flatnonzero(log.taste)

@@ -1,0 +1,37 @@
+"""bench: how good the models are on public data, beside what others have published."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foryou.bench import accuracy
+from foryou.cli import measure, show
+from foryou.cli.app import JsonOption, bench
+from foryou.domain.errors import Invalid
+from foryou.train.dataset import interactions
+
+DatasetArgument = Annotated[str, typer.Argument(help=f"the data set: {', '.join(accuracy.DATASETS)}")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="folder of the data set; else as `demo` looks for data")
+]
+
+
+@bench.command("accuracy")
+def accuracy_(dataset: DatasetArgument = "ml-100k", data_path: DataOption = None, json: JsonOption = False) -> None:
+    """The models alone on a public data set and its published protocol: ours beside the published table.
+
+    ml-100k: 75/25 random split per user, five fixed seeds, NDCG@10. gowalla: the LightGCN split, Recall@20, NDCG@20.
+    """
+    if dataset not in accuracy.DATASETS:
+        raise Invalid("dataset", f"{dataset!r} is not known", f"choose one of {', '.join(accuracy.DATASETS)}")
+    with show.progress() as report:
+        if dataset in accuracy.OF_LOG:
+            _, home = measure.prepared(data_path, report)
+            log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", measure.catalog_of(home))
+            home.close()
+            result = accuracy.OF_LOG[dataset](log, report)
+        else:
+            folder = measure.data_folder(data_path, f"name the folder of {dataset}")
+            result = accuracy.OF_FOLDER[dataset](folder, report)
+    measure.tell("accuracy", {"dataset": dataset} | result, json)
