@@ -35,6 +35,7 @@ from foryou.kernels.terms import (
     sum_of_vectors,
     times,
 )
+from foryou.kernels.tower import tower_users
 from foryou.kernels.variety import arrivals, calibrate
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "take_rows",
     "times",
     "top",
+    "tower_users",
     "uniform",
     "weighted",
     "without_each",
