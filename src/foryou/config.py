@@ -250,6 +250,10 @@ class Train(Group, frozen=True):
     warm_iterations: Annotated[
         int, Meta(ge=0, le=200, description="sweeps that go on from the vectors in force; 0 = start anew, `iterations`")
     ] = 0
+    tracking: Annotated[
+        str, Meta(description="MLflow that `train --daily` tells: http://host:port or a folder; empty = none")
+    ] = ""
+    tracking_model: Annotated[str, Meta(min_length=1, description="name of experiment and model in MLflow")] = "foryou"
     engine: Annotated[Literal["local", "spark"], Meta(description="who makes the tables and solves ALS")] = "local"
     spark_master: Annotated[str, Meta(description="where Spark runs: local[2], spark://host:7077, yarn, k8s://…")] = (
         "local[2]"

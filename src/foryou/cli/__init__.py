@@ -18,6 +18,7 @@ from foryou.cli import (
     services,
     show,
     simulate,
+    train,
     verify,
 )
 from foryou.cli.app import app
@@ -25,7 +26,7 @@ from foryou.domain.errors import ForyouError
 
 __all__ = ["app", "main"]
 
-COMMANDS = (demo, simulate, learn, archives, run, look, letters, verify, doctor, measure, accuracy, services)
+COMMANDS = (demo, simulate, learn, train, archives, run, look, letters, verify, doctor, measure, accuracy, services)
 
 
 def main() -> None:

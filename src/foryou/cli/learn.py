@@ -102,37 +102,6 @@ def tell_import(result: ImportReport, quiet: bool = False) -> None:
         show.say(f"  … and {result.rejected - len(result.bad):,} more", quiet)
 
 
-@app.command(rich_help_panel=PANEL)
-def train(
-    home: HomeOption = None,
-    promote: Annotated[bool, typer.Option(help="put the bundle in force if the gate lets it")] = True,
-    force: Annotated[bool, typer.Option("--force", help="put it in force even if the gate refuses")] = False,
-    engine: Annotated[str | None, typer.Option(help="local or spark: who makes the tables and solves ALS")] = None,
-    master: Annotated[str | None, typer.Option(help="where Spark runs, such as spark://host:7077")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Train a bundle from the log, judge it on the newest events, publish it and put it in force."""
-    store = opened(home, train={"engine": engine, "spark_master": master})
-    with show.progress() as report:
-        folded(store, report)
-        done = training.train(store, report, promote, force)
-    store.close()
-    if json:
-        show.as_json(
-            {
-                "version": done.manifest.version,
-                "gate": done.manifest.gate,
-                "promoted": done.promoted,
-                "train_s": done.seconds,
-                "left_out": done.cleaned,
-            }
-        )
-    else:
-        tell_trained(done)
-    if done.manifest.gate.verdict == "refuse" and not force:
-        raise typer.Exit(3)
-
-
 def tell_trained(done: training.Trained, quiet: bool = False) -> None:
     """Say what training gave."""
     gate = done.manifest.gate

@@ -68,20 +68,20 @@ def judge(
     }
     user = ours["plain"].user
     gains = {name: metrics.ndcg_of_rank(run.rank) for name, run in ours.items()}
-    done.pipeline = {name: _figures(run.rank, user) for name, run in ours.items()}
-    done.pipeline["served"] |= _lists(ours["served"].answers, catalog, log, cut)
+    done.pipeline = {name: figures(run.rank, user) for name, run in ours.items()}
+    done.pipeline["served"] |= lists(ours["served"].answers, catalog, log, cut)
     theirs = _baselines(log, cut, done, on_progress)
-    before = _done_before(log, cut)
+    before = done_before(log, cut)
     _compare(done, gains, theirs, user, before < NEW_USER)
-    done.slices = _slices(log, cut, before, {"pipeline": gains["plain"], **theirs})
+    done.slices = slices(log, cut, before, {"pipeline": gains["plain"], **theirs})
     done.new_users = newcomers(ours["served"].answers, log, cut, catalog)
-    done.time_split = _time_split(log, cut, catalog, variants)
-    done.sources = _contributions(ours["served"].answers)
+    done.time_split = time_split(log, cut, catalog, variants)
+    done.sources = contributions(ours["served"].answers)
     done.rules = dict(ours["served"].dropped)
     return done
 
 
-def _figures(rank: NDArray[np.int32], user: NDArray[np.int32]) -> dict[str, float]:
+def figures(rank: NDArray[np.int32], user: NDArray[np.int32]) -> dict[str, float]:
     gain, hit = metrics.ndcg_of_rank(rank), (rank >= 0) & (rank < metrics.K)
     low, high = metrics.interval(gain, user)
     return {
@@ -100,7 +100,7 @@ def _baselines(
         baseline = chosen.baseline
         rank = replay.ranks(shown, baseline.fit(before))
         gains[baseline.name] = metrics.ndcg_of_rank(rank)
-        done.baselines[baseline.name] = _figures(rank, log.user[cut:]) | {
+        done.baselines[baseline.name] = figures(rank, log.user[cut:]) | {
             "settings": baseline.settings, "validation_ndcg_at_10": chosen.validation_ndcg
         }  # fmt: skip
     return gains
@@ -129,7 +129,7 @@ def _compare(
     done.comparisons["best_baseline"] = best
 
 
-def _done_before(log: Interactions, cut: int) -> NDArray[np.int64]:
+def done_before(log: Interactions, cut: int) -> NDArray[np.int64]:
     """Give how many events its user had before each event of the test.  int64 [n - cut]"""
     past = np.zeros(len(log.user_ids), np.int64)
     before = np.empty(len(log) - cut, np.int64)
@@ -140,7 +140,7 @@ def _done_before(log: Interactions, cut: int) -> NDArray[np.int64]:
     return before
 
 
-def _slices(
+def slices(
     log: Interactions, cut: int, before: NDArray[np.int64], gains: dict[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
     known = np.bincount(log.item[:cut], minlength=log.items + 1) > 0
@@ -183,7 +183,7 @@ def _categories(answer: Answer, catalog: Catalog) -> int:
     return len({int(catalog.category[catalog.number(item.item_id)]) for item in answer.items} - {0})
 
 
-def _lists(answers: list[Answer], catalog: Catalog, log: Interactions, cut: int) -> dict[str, float]:
+def lists(answers: list[Answer], catalog: Catalog, log: Interactions, cut: int) -> dict[str, float]:
     """Give coverage, categories per list and novelty of what was shown."""
     count = np.bincount(log.item[:cut], minlength=log.items + 1)
     shown = [[catalog.number(item.item_id) for item in answer.items] for answer in answers]
@@ -193,12 +193,26 @@ def _lists(answers: list[Answer], catalog: Catalog, log: Interactions, cut: int)
     return {
         "catalog_coverage": len(np.unique(flat)) / max(1, len(catalog)),
         "categories_per_list": float(np.mean(categories)),
+        "intra_list_diversity": _diversity(shown, catalog),
         "novelty_bits": float(-np.log2(share).mean()),
     }
 
 
-def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variants) -> dict[str, Any]:
-    """One list per user at the cut against all that the user did afterwards and had not done before."""
+def _diversity(shown: list[list[int]], catalog: Catalog) -> float:
+    """Give the mean share of pairs of a list that are of different (first) categories."""
+    shares = []
+    for items in shown:
+        if len(items) > 1:
+            _, same = np.unique(catalog.category[items], return_counts=True)
+            shares.append(1 - float((same * (same - 1)).sum()) / (len(items) * (len(items) - 1)))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variants) -> dict[str, Any]:
+    """One list per user at the cut against all that the user did afterwards and had not done before.
+
+    auc: how often, of the 1,000 candidates of a user, one that was taken up stands before one that was not.
+    """
     later: dict[int, set[int]] = {}
     for user, item in zip(log.user[cut:].tolist(), log.item[cut:].tolist(), strict=True):
         later.setdefault(user, set()).add(item)
@@ -206,15 +220,16 @@ def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variant
     rehearsal = variants.plain()
     rehearsal.know(log.user_ids, log.people)
     rehearsal.feed_all(log.part(0, cut).events(catalog))
-    scores, reached = [], []
+    scores, reached, areas = [], [], []
     for start in range(0, len(users), 32):
         batch = users[start : start + 32]
         names, now = [log.user_ids[user] for user in batch], [int(log.at_ms[cut])] * len(batch)
         answers, candidates = rehearsal.ask(names, now, metrics.K), rehearsal.ask(names, now, 1_000)
         for user, answer, found in zip(batch, answers, candidates, strict=True):
             scores.append(metrics.score_list([catalog.number(item.item_id) for item in answer.items], later[user]))
-            proposed = {catalog.number(item.item_id) for item in found.items}
-            reached.append(len(proposed & later[user]) / len(later[user]))
+            proposed = [catalog.number(item.item_id) for item in found.items]
+            reached.append(len(later[user].intersection(proposed)) / len(later[user]))
+            areas += metrics.area(np.array([number in later[user] for number in proposed], np.bool_))
     return {
         "users": len(users),
         "precision_at_10": float(np.mean([one.precision for one in scores])),
@@ -222,9 +237,10 @@ def _time_split(log: Interactions, cut: int, catalog: Catalog, variants: Variant
         "ndcg_at_10": float(np.mean([one.ndcg for one in scores])),
         "hr_at_10": float(np.mean([one.hit for one in scores])),
         "candidate_recall_at_1000": float(np.mean(reached)),
+        "auc": float(np.mean(areas)) if areas else float("nan"),
     }
 
 
-def _contributions(answers: list[Answer]) -> dict[str, int]:
+def contributions(answers: list[Answer]) -> dict[str, int]:
     """Count which source brought each item shown."""
     return dict(Counter(name for answer in answers for item in answer.items for name in {item.source, *item.found_by}))

@@ -34,6 +34,14 @@ def score_list(shown: list[int], relevant: set[int], k: int = K) -> ListScore:
     return ListScore(found / k, found / len(relevant), float(gains[: len(hits)][hits].sum() / ideal), float(found > 0))
 
 
+def area(relevant: NDArray[np.bool_]) -> list[float]:
+    """Give the area under the ROC curve of one list in its order, relevant bool [n]; nothing if all are alike."""
+    good, bad = int(relevant.sum()), int((~relevant).sum())
+    if not good or not bad:
+        return []
+    return [float((bad - np.cumsum(~relevant)[relevant]).sum()) / (good * bad)]
+
+
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """A ratio of two means with its 95 % interval, users resampled together for both."""

@@ -23,7 +23,7 @@ from foryou.domain.log import Position, Stream
 from foryou.domain.records import Core, UserRecord
 from foryou.domain.release import MAIN, Release
 from foryou.domain.slate import View
-from foryou.domain.tables import Cleaned
+from foryou.domain.tables import Cleaned, Tables
 from foryou.features import trending
 from foryou.features.fold import fold_profiles
 from foryou.features.hydrate import Hydrate
@@ -116,14 +116,19 @@ def snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, C
 
 def took(home: Home, engine: Computes, on_progress: Progress) -> Taken:
     """Archive what waits, extend the catalog, and read the tables of the window."""
+    tables, catalog, through = tabled(home, engine, Path(home.config.home) / "work", on_progress)
+    return Taken(dataset.interactions(tables.interactions, catalog, people(home)), catalog, through, tables.cleaned)
+
+
+def tabled(home: Home, engine: Computes, folder: Path, on_progress: Progress) -> tuple[Tables, Catalog, Position]:
+    """Archive what waits, extend the catalog, and make the tables of the window in a folder."""
     state = archived(home, lambda done, total: on_progress("archive", done, total))
-    store = archive_of(home)
-    tables = engine.tables(wanted(store, state, home.config), lambda done, total: on_progress("snapshot", done, total))
+    asked = replace(wanted(archive_of(home), state, home.config), folder=folder)
+    tables = engine.tables(asked, lambda done, total: on_progress("snapshot", done, total))
     position = home.items.position()
     named = "-".join(f"{partition}.{offset}" for partition, offset in sorted(position.items())) or "empty"
     catalog = catalogs.build(list(home.items.scan()), f"c{named}", position)
-    log = dataset.interactions(tables.interactions, catalog, _people(home))
-    return Taken(log, catalog, state.through, (*_left_out(state), *tables.cleaned))
+    return replace(tables, cleaned=(*_left_out(state), *tables.cleaned)), catalog, state.through
 
 
 def _left_out(state: State) -> list[Cleaned]:
@@ -151,7 +156,7 @@ def shown_at_home(home: Home) -> list[Exposure]:
     return found
 
 
-def _people(home: Home) -> dict[str, Core]:
+def people(home: Home) -> dict[str, Core]:
     """Give what profiles say of the users."""
     found: dict[str, UserRecord] = {}
     for partition, end in home.log.ends(Stream.USERS).items():
