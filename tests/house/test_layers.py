@@ -23,7 +23,8 @@ ONLY_IN = {
     "scipy": ("train",), "polars": ("train", "ingest", "bench"), "sqlite3": ("stores",), "obstore": ("stores",),
     "redis": ("stores",), "hiredis": ("stores",), "faiss": ("models",),
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
-    "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "mlflow": ("train",), "lightgbm": ("bench",),
+    "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "lightgbm": ("bench",),
+    "pyspark": ("train",), "pyarrow": ("train",), "mlflow": ("train",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import catalog, correct, fold, freshness, ingest, onboarding, trivago, world
+from foryou.bench import catalog, correct, engines, fold, freshness, ingest, onboarding, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
@@ -270,6 +270,24 @@ def world_(
     with show.progress() as report:
         result = world.run(settings(None), market, live_days, report)
     tell("world", result, json)
+
+
+@bench.command("spark")
+def spark_(
+    events: Annotated[int, typer.Option(min=1_000, help="events of the archive")] = 5_000_000,
+    users: Annotated[int, typer.Option(min=10, help="users, number k with a share like 1/k")] = 200_000,
+    items: Annotated[int, typer.Option(min=10, help="items, drawn in the same way")] = 20_000,
+    width: Annotated[int, typer.Option(min=2, help="D: width of the vectors")] = 32,
+    master: Annotated[str | None, typer.Option(help="where Spark runs", show_default="local[2]")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Tables and ALS of a simulated archive on this machine and on Spark: seconds, CPU seconds, peak memory."""
+    folder = FOLDER / "spark" / uuid.uuid4().hex[:8]
+    config = settings(folder, train={"width": width, "spark_master": master})
+    with show.progress() as report:
+        result = engines.measure(config, events, users, items, report)
+    shutil.rmtree(folder, ignore_errors=True)
+    tell("spark", result, json)
 
 
 def data_folder(data_path: Path | None, mend: str) -> Path:
