@@ -1,12 +1,14 @@
 """Do the item vectors minimise what they should, and do they recover a world whose answer is known?"""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
 from tables import checkerboard, table
 
 import oracles
-from foryou.train.als import AlsSettings, factorise, pairs
+from foryou.train.als import AlsSettings, factorise, factors, pairs
 from foryou.train.dataset import Interactions
 
 SMALL = AlsSettings(width=6, iterations=8, unobserved=0.1, regularisation=0.05, power=1.0)
@@ -61,6 +63,26 @@ def test_each_sweep_solves_the_normal_equations_of_either_side(power: float) -> 
     np.testing.assert_allclose(found, slow_sweeps(log, settings), atol=2e-5)
     assert not found[[0, 12]].any(), "nobody, and an item that nobody acted on"
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_enough_gradient_steps_are_the_exact_solution(power: float) -> None:
+    random = np.random.default_rng(5)
+    rows = sorted({(int(random.integers(30)), int(random.integers(1, 21))) for _ in range(240)})
+    log = table([(user, item, float(random.choice([0.5, 1.0, -1.0]))) for user, item in rows], 22)
+    exact = AlsSettings(width=5, iterations=3, unobserved=0.2, regularisation=0.3, power=power, dislike=0.7)
+    wanted = factorise(log, exact)
+    np.testing.assert_allclose(factorise(log, replace(exact, steps=12)), wanted, atol=1e-3)
+    far, near = (np.abs(factorise(log, replace(exact, steps=steps)) - wanted).max() for steps in (1, 4))
+    assert near < far
+
+
+def test_few_gradient_steps_also_find_the_squares_of_the_own_colour() -> None:
+    log, likes = checkerboard()
+    users, items = factors(log, replace(SMALL, steps=2, iterations=12))
+    scores = users @ items.T
+    for user in range(len(likes)):
+        assert scores[user][likes[user]].min() > scores[user][~likes[user]].max()
 
 
 def test_the_number_of_threads_does_not_change_a_bit() -> None:

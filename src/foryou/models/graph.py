@@ -49,7 +49,7 @@ class Graph:
         score = np.empty(item.shape, np.float32)
         self.fill(batch, item, score)
         score[item == 0] = -np.inf
-        best = np.argpartition(-score, min(n, score.shape[1]) - 1, axis=1)[:, :n]
+        best = np.argpartition(-score, min(n, len(item[0])) - 1, axis=1)[:, :n]
         item, score = np.take_along_axis(item, best, axis=1), np.take_along_axis(score, best, axis=1)
         score[item == 0] = 0
         return item, score
@@ -69,7 +69,7 @@ class Graph:
 
     def without(self, batch: QueryBatch, item: NDArray[np.int32], out: NDArray[np.float32]) -> bool:
         """Fill out [B, L, C] with the scores of a history that had not entry l: the older ones move up by one."""
-        link = np.empty((*batch.history.shape, item.shape[1]), np.float32)
+        link: NDArray[np.float32] = np.empty((*batch.history.shape, item.shape[1]), np.float32)
         kernels.dots_between(self._filter.into, self._filter.out, batch.history, item, link)
         link += self._filter.links.between(batch.history, item)
         width = batch.history.shape[1]
