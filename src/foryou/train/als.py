@@ -118,8 +118,9 @@ def _descend(
         size = np.float32(0.0)
         for d in range(width):
             size += rest[d] * way[d]
+        enough = np.float32(1e-12) * size
         for _ in range(steps):
-            if size < 1e-12:
+            if size <= enough:
                 break
             for d in range(width):
                 image[d] = own[d] * way[d]

@@ -54,6 +54,7 @@ def fit(log: Interactions, settings: GraphSettings, on_progress: Report = lambda
     """Give the operator of a log. Only what is liked counts, each pair of user and item once."""
     plain, degree = adjacency(log, 0.5, 0.5)
     _, vectors = singular(plain, settings.spectrum, settings.seed, on_progress)
+    vectors[0] = 0
     vectors *= np.float32(np.sqrt(settings.low_pass) * max(vectors.shape[1], 1) ** -0.25)
     normal, _ = adjacency(log, settings.user_power, settings.item_power)
     before = degree[:, None] ** np.float32(-settings.item_power)
