@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from tables import checkerboard, table
 
+from foryou.domain.ragged import Ragged
 from foryou.train.dataset import Interactions
-from foryou.train.graph import GraphSettings, Operator, adjacency, fit, singular
+from foryou.train.graph import GraphSettings, Operator, adjacency, fit, scores, singular
 
 
 def whole(operator: Operator) -> np.ndarray:
@@ -56,9 +58,18 @@ def test_on_a_checkerboard_everybody_gets_the_squares_of_the_own_colour() -> Non
     log, likes = checkerboard()
     operator = whole(fit(log, GraphSettings(spectrum=6, width=4, neighbours=20)))
     for user in range(len(likes)):
-        scores = operator[log.item[log.user == user]].sum(axis=0)
+        found = operator[log.item[log.user == user]].sum(axis=0)
         fresh = np.setdiff1d(np.arange(1, 41), log.item[log.user == user])
-        assert likes[user, fresh[np.argsort(-scores[fresh])[:3]]].all()
+        assert likes[user, fresh[np.argsort(-found[fresh])[:3]]].all()
+
+
+def test_scores_of_many_users_are_the_sums_of_the_operators_rows() -> None:
+    log, _ = checkerboard()
+    operator = fit(log, GraphSettings(spectrum=6, width=4, neighbours=20))
+    own = Ragged.of_rows([[1, 5], [], [40]], np.int32)
+    found = scores(operator, own, np.array([2, 0, 1]))
+    rows = whole(operator)
+    np.testing.assert_allclose(found, [rows[40], rows[1] + rows[5], np.zeros(41)], atol=1e-6)
 
 
 def test_singular_values_and_vectors_are_those_of_the_dense_decomposition() -> None:
@@ -68,6 +79,17 @@ def test_singular_values_and_vectors_are_those_of_the_dense_decomposition() -> N
     np.testing.assert_allclose(value, np.linalg.svd(matrix.toarray())[1][:3], rtol=1e-4)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), atol=1e-4)
     assert len(singular(matrix, 10_000, seed=1)[0]) <= 40
+
+
+def test_singular_vectors_are_found_in_a_large_matrix_too() -> None:
+    random = np.random.default_rng(2)
+    matrix = scipy.sparse.random(400, 300, 0.1, "csr", np.float32, random)
+    matrix.data += 0.5 * (matrix.indices % 7 == 0)
+    value, vectors = singular(matrix, 5, seed=1)
+    _, wanted, right = np.linalg.svd(matrix.toarray())
+    np.testing.assert_allclose(value, wanted[:5], rtol=2e-3)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-4)
+    assert abs(vectors[:, 0] @ right[0]) == pytest.approx(1, abs=1e-4)
 
 
 def test_equal_seeds_give_equal_bits_and_progress_reaches_its_end() -> None:

@@ -5,6 +5,7 @@ Settings were chosen on `fit.txt` and `valid.txt`, a cut of `train.txt`; test is
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from foryou.bench.accuracy import lists
 from foryou.domain.ragged import Ragged
-from foryou.train import als
+from foryou.train import als, graph
 from foryou.train.dataset import Interactions
 from foryou.train.ranking import Score, rank_all
 
@@ -31,8 +32,8 @@ PUBLISHED = {  # Recall@20, NDCG@20
     "BSPM-EM": (0.1920, 0.1597),
 }  # fmt: skip
 ALS = als.AlsSettings(width=64, iterations=12, unobserved=0.1, regularisation=0.02, power=1.0)
-
-Fit = Callable[[Interactions, Ragged], Score]
+GRAPH = graph.GraphSettings()
+SERVED = ((1_024, 300),)  # D and K
 
 
 def measure(folder: Path, on_progress: Callable[[str, int, int], None]) -> dict[str, Any]:
@@ -43,38 +44,47 @@ def measure(folder: Path, on_progress: Callable[[str, int, int], None]) -> dict[
     place = lists.located(folder, "gowalla", FILES)
     parts = {name.removesuffix(".txt"): lists.read(place / name) for name in FILES}
     items = int(max(part.values.max(initial=0) for part in parts.values()))
-    rows = [{"model": name} | _run(fit, parts, items, partial(on_progress, name)) for name, fit in models()]
-    best = max(rows, key=lambda row: row["validation"][f"ndcg_at_{K}"])
+    rows: dict[str, dict[str, Any]] = {}
+    for split, train, held in (("validation", "fit", "valid"), ("test", "train", "test")):
+        for name, fit in models(lists.as_log(parts[train], items), parts[train]):
+            wall, cpu = time.perf_counter(), time.process_time()
+            score = fit()
+            row = rows.setdefault(name, {"model": name})
+            row |= {"fit_s": round(time.perf_counter() - wall, 1), "fit_cpu_s": round(time.process_time() - cpu, 1)}
+            row[split] = rank_all(
+                score, parts[train], parts[held], K, on_progress=partial(on_progress, f"{name}, {split}")
+            ).means(K)
+    best = max(rows.values(), key=lambda row: row["validation"][f"ndcg_at_{K}"])
     return {
-        "protocol": PROTOCOL, "items": items, "ours": best["test"] | {"model": best["model"]}, "models": rows,
+        "protocol": PROTOCOL, "items": items, "ours": best["test"] | {"model": best["model"]},
+        "models": list(rows.values()),
         "published": {name: {"recall_at_20": r, "ndcg_at_20": n} for name, (r, n) in PUBLISHED.items()},
     }  # fmt: skip
 
 
-def models() -> Iterator[tuple[str, Fit]]:
-    """Give each model's name and what fits it."""
-    yield "popularity", popularity
-    yield "als", factors
+def models(log: Interactions, own: Ragged) -> Iterator[tuple[str, Callable[[], Score]]]:
+    """Give each model's name and what fits it, for a log and the same as lists."""
+    yield "popularity", partial(popularity, log)
+    yield f"als, {ALS.width}-D", partial(factors, log)
+    vectors: list[NDArray[np.float32]] = []  # found once, with the first filter, whose time it counts to
+
+    def filtered(settings: graph.GraphSettings) -> Score:
+        if not vectors:
+            vectors.append(graph.spectrum(log, settings))
+        return partial(graph.scores, graph.operator(log, vectors[0], settings), own)
+
+    for width, links in SERVED:
+        settings = replace(GRAPH, width=width, neighbours=links)
+        yield f"graph filter, {width}-D and {links} links", partial(filtered, settings)
 
 
-def _run(fit: Fit, parts: dict[str, Ragged], items: int, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for place, (name, train, held) in enumerate((("validation", "fit", "valid"), ("test", "train", "test"))):
-        wall, cpu = time.perf_counter(), time.process_time()
-        score = fit(lists.as_log(parts[train], items), parts[train])
-        row |= {"fit_s": round(time.perf_counter() - wall, 1), "fit_cpu_s": round(time.process_time() - cpu, 1)}
-        row[name] = rank_all(score, parts[train], parts[held], K).means(K)
-        on_progress(place + 1, 2)
-    return row
-
-
-def popularity(log: Interactions, own: Ragged) -> Score:  # noqa: ARG001
+def popularity(log: Interactions) -> Score:
     """Give the same scores to everybody: how many users an item has."""
     count = np.bincount(log.item, minlength=log.items + 1).astype(np.float32)
     return lambda users: np.tile(count, (len(users), 1))
 
 
-def factors(log: Interactions, own: Ragged) -> Score:  # noqa: ARG001
+def factors(log: Interactions) -> Score:
     """Give the scores of implicit ALS, each user folded in from his own items."""
     items = als.factorise(log, ALS)
     users = als.folded(log, items, ALS)
