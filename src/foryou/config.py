@@ -135,6 +135,7 @@ class Placement(Group, frozen=True):
 
     collaborative: Annotated[int, Meta(ge=0, le=5_000, description="candidates by user vector")] = 300
     item_to_item: Annotated[int, Meta(ge=0, le=5_000, description="candidates by items of the history")] = 200
+    graph: Annotated[int, Meta(ge=0, le=5_000, description="candidates by the graph filter")] = 0
     content: Annotated[int, Meta(ge=0, le=5_000, description="candidates like what was viewed, liked, searched")] = 300
     popular: Annotated[int, Meta(ge=0, le=5_000, description="candidates that trend or are popular")] = 200
     similar: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with the item of the page")] = 0
@@ -231,6 +232,10 @@ class Train(Group, frozen=True):
         tuple[str, ...], Meta(description="rankers that are learned and compared beside ensemble and blend")
     ] = ("logistic", "mlp")
     taken_up: Annotated[int, Meta(ge=1, description="answers taken up, to learn rankers from what was shown")] = 1_000
+    graph_spectrum: Annotated[
+        int, Meta(ge=1, le=4_096, description="graph filter: singular vectors of its low pass")
+    ] = 128
+    graph_sharpness: Annotated[float, Meta(gt=0, le=4, description="graph filter: power of its links")] = 1.5
     sequence_width: Annotated[int, Meta(ge=4, le=1_024, description="width of the vectors of what comes next")] = 64
     sequence_epochs: Annotated[int, Meta(ge=0, le=100, description="passes over the log to learn them; 0 = none")] = 12
     content_width: Annotated[int, Meta(ge=1, le=1_024, description="width of the content vectors")] = 64

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,12 +16,14 @@ from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.domain.event import Event
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Stream
+from foryou.domain.slate import Slate
 from foryou.ingest.codec import event_record, item_record, user_record
 from foryou.simulate.world import World
 from foryou.train import baselines, fit
 from foryou.train.evaluate import Judgement
 from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
+from foryou.wiring.models import models_of
 from foryou.wiring.training import idle_parts, judge, release, train
 from worlds import NOW_MS
 
@@ -96,6 +99,21 @@ def test_a_training_for_later_is_not_put_in_force(home: Home) -> None:
     assert (done.promoted, home.models.release()) == (False, None)
     assert release(home, done.manifest.version, "by hand").generation == 1
     assert release(home, done.manifest.version, "again").generation == 2
+
+
+def test_the_graph_filter_is_trained_and_proposes_where_a_placement_has_a_quota_for_it(home: Home) -> None:
+    plain = train(home, quiet, promote=False).manifest.version
+    assert not [name for name in home.models.load(plain).arrays if name.startswith("graph")]
+    assert models_of(home.models.load(plain)).graph == ()
+    asked = replace(home, config=msgspec.structs.replace(home.config, placements={"home": Placement(graph=20)}))
+    train(asked, quiet)
+    live = asked.live()
+    live.refresh()
+    batch = live.arm_for("user-1").pipelines["home"].stages.hydrate([worlds.query("user-1", 5)])
+    sources = {source.name: source for source in live.arm_for("user-1").pipelines["home"].stages.sources}
+    slate = Slate({"graph": sources["graph"].places})
+    sources["graph"].propose(batch, slate)
+    assert (slate.item > 0).sum() == 20
 
 
 def test_a_version_that_does_not_exist_is_not_put_in_force(empty: Home) -> None:

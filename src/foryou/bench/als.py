@@ -129,12 +129,12 @@ def implicit_course(
 ) -> Course:  # fmt: skip
     """Give the course of implicit's solver. Raises Unavailable where it is not installed."""
     try:
-        from implicit.cpu.als import AlternatingLeastSquares
+        import implicit
     except ImportError as error:
         raise Unavailable("implicit is not installed; `pip install implicit`") from error
     matrix = als.matrix(log)
     course = Course({"regularisation": ridge, "confidence": confidence})
-    model = AlternatingLeastSquares(
+    model = implicit.cpu.als.AlternatingLeastSquares(
         factors=width, regularization=ridge, alpha=confidence, iterations=ITERATIONS, random_state=42
     )
     watch = Watch(course, judge)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foryou.bench import accuracy
+from foryou.bench import accuracy, als
 from foryou.cli import measure, show
 from foryou.cli.app import JsonOption, bench
 from foryou.domain.errors import Invalid
@@ -35,3 +35,16 @@ def accuracy_(dataset: DatasetArgument = "ml-100k", data_path: DataOption = None
             folder = measure.data_folder(data_path, f"name the folder of {dataset}")
             result = accuracy.OF_FOLDER[dataset](folder, report)
     measure.tell("accuracy", {"dataset": dataset} | result, json)
+
+
+@bench.command("als")
+def als_(
+    width: Annotated[list[int] | None, typer.Option(min=2, max=1_024, help="widths", show_default="64, 128")] = None,
+    data_path: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How long our ALS takes to be as good as implicit's at its best: Gowalla, validation, the same run and machine."""
+    folder = measure.data_folder(data_path, "name the folder of gowalla")
+    with show.progress() as report:
+        result = als.compare(folder, tuple(width or (64, 128)), report)
+    measure.tell("als", result, json)

@@ -12,6 +12,7 @@ from foryou.domain.lists import Kind
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.models.content import Content
 from foryou.models.foldin import FoldIn
+from foryou.models.graph import Graph
 from foryou.models.index import Index
 from foryou.models.item_item import ItemItem
 from foryou.models.popularity import Popularity
@@ -50,6 +51,20 @@ class ItemToItem:
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best sums over the newest items of the history."""
+        slate.propose(self.name, *self._model.propose(batch, self.places))
+
+
+class GraphFilter:
+    """The items near the history on the graph of users and items."""
+
+    name = "graph"
+    always = False
+
+    def __init__(self, model: Graph, quota: int) -> None:
+        self._model, self.places = model, quota
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose the best of the filter's vectors and links."""
         slate.propose(self.name, *self._model.propose(batch, self.places))
 
 

@@ -20,7 +20,7 @@ from foryou.models.content import Content
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
-from foryou.train import als, blend, content, exposed, item_item, lifts, rank, replay, sequence, stages
+from foryou.train import als, blend, content, exposed, graph, item_item, lifts, rank, replay, sequence, stages
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
@@ -44,6 +44,7 @@ class FitSettings:
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
     taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
+    graph: graph.GraphSettings | None  # None: no placement asks for it
 
 
 Rehearse = Callable[
@@ -219,14 +220,28 @@ class Fit:
                     arrays["links"] = links
                 else:
                     arrays["link_ids"], arrays["link_values"] = item_item.heaviest(links, settings.neighbours)
+        if settings.graph:
+            with report.stage("graph"):
+                found = graph.fit(log, settings.graph, lambda done, total: self.on_progress("graph", done, total))
+                arrays |= {"graph_into": found.into, "graph_out": found.out}
+                arrays |= {"graph_ids": found.ids, "graph_values": found.values}
         if folder is None or log.items <= index.EXACT_UP_TO:
             return arrays, {}
         with report.stage("index"):
-            path = folder / "index.faiss"
-            vectors = np.asarray(arrays["vectors"], np.float32)
-            built = index.build(vectors, _typical_users(log, vectors), path)
-            report.figures |= {"index_probes": built.probes, "index_recall_at_20": built.recall_at_20}
-        return arrays, {"index.faiss": path}
+            return arrays, self._indices(log, arrays, report, folder)
+
+    def _indices(
+        self, log: Interactions, arrays: dict[str, NDArray[np.generic]], report: Report, folder: Path
+    ) -> dict[str, Path]:
+        """Build an index over each table of item vectors that is searched."""
+        files = {}
+        for name, into, out in (("index", "vectors", "vectors"), ("graph_index", "graph_into", "graph_out")):
+            if out in arrays:
+                files[f"{name}.faiss"] = path = folder / f"{name}.faiss"
+                users = _typical_users(log, np.asarray(arrays[into], np.float32))
+                built = index.build(np.asarray(arrays[out], np.float32), users, path)
+                report.figures |= {f"{name}_probes": built.probes, f"{name}_recall_at_20": built.recall_at_20}
+        return files
 
     def _manifest(
         self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report

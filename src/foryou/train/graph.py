@@ -136,7 +136,8 @@ def _orthonormal(matrix: Floats) -> Floats:
         basis, _ = scipy.linalg.qr(matrix, mode="economic", check_finite=False)
         return np.ascontiguousarray(basis, np.float32)
     inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), check_finite=False)
-    return matrix @ (inverse / np.sqrt(np.trace(gram))).astype(np.float32)
+    found: Floats = matrix @ (inverse / np.sqrt(np.trace(gram))).astype(np.float32)
+    return found
 
 
 def _links(

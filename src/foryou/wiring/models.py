@@ -16,6 +16,7 @@ from foryou.features.assemble import FeatureSchema, fingerprint
 from foryou.models import query, signals
 from foryou.models.content import Content
 from foryou.models.foldin import FoldIn, FoldInSettings
+from foryou.models.graph import Filter, Graph
 from foryou.models.index import Exact, Index, InvertedFile
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
 from foryou.models.kin import Borrowed, Kin
@@ -56,6 +57,7 @@ class Models:
     content: Content
     kin: Kin
     index: Index
+    graph: tuple[Graph, ...]  # one, or none in a bundle of which no placement asked for it
     rankers: Mapping[str, Explained]
     default: str
 
@@ -120,7 +122,17 @@ def models_of(bundle: ModelBundle) -> Models:
         mine = {key.removeprefix(f"{name}-"): array for key, array in arrays.items() if key.startswith(f"{name}-")}
         if mine:
             rankers[name] = Learned(schema, mine)
-    return Models(fold_in, item_item, popularity, content, kin, _index(bundle), rankers, manifest.ranker)
+    return Models(
+        fold_in,
+        item_item,
+        popularity,
+        content,
+        kin,
+        _index(bundle),
+        _graph(bundle, item_item.settings),
+        rankers,
+        manifest.ranker,
+    )
 
 
 def _recency(settings: Mapping[str, float], name: str) -> Recency:
@@ -129,11 +141,20 @@ def _recency(settings: Mapping[str, float], name: str) -> Recency:
     )
 
 
-def _index(bundle: ModelBundle) -> Index:
-    vectors: NDArray[np.float32] = bundle.arrays["vectors"]  # type: ignore[assignment]
-    if "index.faiss" in bundle.files:
-        return InvertedFile(bundle.files["index.faiss"], vectors, int(bundle.manifest.report["index_probes"]))
-    return Exact(vectors)
+def _index(bundle: ModelBundle, name: str = "index", vectors: str = "vectors") -> Index:
+    array: NDArray[np.float32] = bundle.arrays[vectors]  # type: ignore[assignment]
+    if f"{name}.faiss" in bundle.files:
+        return InvertedFile(bundle.files[f"{name}.faiss"], array, int(bundle.manifest.report[f"{name}_probes"]))
+    return Exact(array)
+
+
+def _graph(bundle: ModelBundle, settings: ItemItemSettings) -> tuple[Graph, ...]:
+    arrays: Mapping[str, Any] = bundle.arrays
+    if "graph_into" not in arrays:
+        return ()
+    links = Links(None, arrays["graph_ids"], arrays["graph_values"])
+    operator = Filter(arrays["graph_into"], arrays["graph_out"], links)
+    return (Graph(operator, _index(bundle, "graph_index", "graph_out"), settings),)
 
 
 def ensemble(shares: Ensemble, scale: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, content, dataset, evaluate, fit, item_item, rank, replay, sequence
+from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence
 from foryou.train.local import Local
 from foryou.wiring.archiving import archive_of, archived
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
@@ -191,7 +191,7 @@ def fitting(
         rank=rank.RankSettings(
             PRIORS, DRAFT, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed
         ),
-        taken_up=train.taken_up,
+        taken_up=train.taken_up, graph=_graph(config),
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     solve = (engine or Local()).factorise
@@ -204,6 +204,17 @@ def fitting(
         return solve(log, replace(how, iterations=sweeps), tell, start)
 
     return fit.Fit(settings, rehearse, on_progress, factorise, start)
+
+
+def _graph(config: Config) -> graph.GraphSettings | None:
+    """Give the settings of the graph filter if a placement has a quota for it."""
+    train = config.train
+    if not any(placement.graph for placement in config.placements.values()):
+        return None
+    return graph.GraphSettings(
+        sharpness=train.graph_sharpness, spectrum=train.graph_spectrum, width=train.width, neighbours=train.neighbours,
+        seed=train.seed,
+    )  # fmt: skip
 
 
 def rehearsal(
