@@ -138,6 +138,9 @@ class Placement(Group, frozen=True):
     graph: Annotated[int, Meta(ge=0, le=5_000, description="candidates by the graph filter")] = 0
     content: Annotated[int, Meta(ge=0, le=5_000, description="candidates like what was viewed, liked, searched")] = 300
     popular: Annotated[int, Meta(ge=0, le=5_000, description="candidates that trend or are popular")] = 200
+    two_tower: Annotated[
+        int, Meta(ge=0, le=5_000, description="candidates by the two towers; they are trained where this is above 0")
+    ] = 0
     similar: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with the item of the page")] = 0
     cart: Annotated[int, Meta(ge=0, le=5_000, description="candidates that go with what is in the cart")] = 0
     new_arrivals: Annotated[int, Meta(ge=0, le=1_000, description="candidates published in the last `new_days`")] = 30
@@ -194,6 +197,31 @@ class Ensemble(Group, frozen=True):
     warm: Annotated[Mix, Meta(description="collaborative, content, popular for users with a history")] = (0.6, 0.3, 0.1)
     cold: Annotated[Mix, Meta(description="the same for users without any")] = (0.0, 0.9, 0.1)
     strength: Annotated[float, Meta(gt=0, description="log odds of one deviation of the whole mix")] = 3.0
+
+
+class TwoTower(Group, frozen=True):
+    """The training of the two towers, where a placement asks for them."""
+
+    vectors: Annotated[int, Meta(ge=2, le=1_024, description="D: width of their user and item vectors")] = 128
+    width: Annotated[int, Meta(ge=2, le=1_024, description="W: inner width of the user tower")] = 64
+    blocks: Annotated[int, Meta(ge=1, le=16, description="blocks of attention in the user tower")] = 2
+    heads: Annotated[int, Meta(ge=1, le=64, description="heads of each attention; they divide the width")] = 2
+    wide: Annotated[int, Meta(ge=1, le=8, description="inner width of a block's second half, in widths")] = 2
+    window: Annotated[int, Meta(ge=2, le=1_000, description="newest items that are learned from at once")] = 100
+    epochs: Annotated[int, Meta(ge=0, le=1_000, description="passes over the histories")] = 12
+    rate: Annotated[float, Meta(gt=0, le=1, description="highest step size")] = 0.002
+    tokens: Annotated[int, Meta(ge=16, description="entries of histories per step, about")] = 3_200
+    dropout: Annotated[float, Meta(ge=0, lt=1, description="share of inner values that a step forgets")] = 0.2
+    id_dropout: Annotated[
+        float, Meta(ge=0, lt=1, description="share of items that a step knows by their content alone")
+    ] = 0.05
+    negatives: Annotated[
+        int, Meta(ge=1, description="items drawn per step to compare with; all where there are no more")
+    ] = 4_096
+    hard: Annotated[int, Meta(ge=0, description="items like what was chosen to compare with, besides")] = 256
+    device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="where it is computed; auto = GPU if any")] = (
+        "auto"
+    )
 
 
 class Train(Group, frozen=True):
@@ -265,6 +293,7 @@ class Train(Group, frozen=True):
     )
     spark_memory_mb: Annotated[int, Meta(ge=512, description="heap of Spark's driver, MB; local: of all of it")] = 2_048
     spark_partitions: Annotated[int, Meta(ge=1, le=10_000, description="parts that Spark divides tables into")] = 8
+    two_tower: TwoTower = TwoTower()
 
 
 class Config(Group, frozen=True):

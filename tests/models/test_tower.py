@@ -4,10 +4,30 @@ import numpy as np
 import pytest
 import torch
 
-from foryou.models.tower import Tower
+from foryou.domain import catalog as catalogs
+from foryou.domain.event import Action, Event
+from foryou.domain.item import Item, ItemChange
+from foryou.domain.records import NOBODY, Core, Trending
+from foryou.domain.slate import QueryBatch, Slate
+from foryou.domain.terms import Kind, term
+from foryou.features import trending
+from foryou.features.fold import fold
+from foryou.features.hydrate import assemble_batch
+from foryou.models.index import Exact
+from foryou.models.tower import Tower, person
+from foryou.serve.sources import TwoTower
 from foryou.train.two_tower.towers import Asked, Bags, Shape, Towers, initial
+from worlds import NOW_MS, did, query
 
 SHAPE = Shape(items=200, terms=7, people=5, vectors=24, width=16, blocks=3, heads=2, wide=2, window=30)
+
+STOCK = catalogs.build([Item(item_id=f"i{n}", categories=(f"c{n % 7}",)) for n in range(SHAPE.items)], "v", {})
+LATER = STOCK.extended([ItemChange(item_id="comet", op="put", categories=("c3", "unheard"))], {})
+NOTHING = Trending(np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.int64), {})
+ANN = [
+    did("ann", "i1", 50), did("ann", "i2", 40, Action.DISLIKE), did("ann", "i4", 30, Action.VIEW),
+    did("ann", "i3", 20, Action.RATING, value=1.0), did("ann", "comet", 10, Action.CLICK),
+]  # fmt: skip
 
 
 def random_arrays(seed: int, shape: Shape = SHAPE) -> dict[str, np.ndarray]:
@@ -51,3 +71,65 @@ def test_a_user_has_the_same_bits_alone_and_in_a_batch() -> None:
     for row in range(5):
         alone = tower.users(history[row : row + 1], length[row : row + 1], start[row : row + 1])
         assert np.array_equal(alone[0], whole[row])
+
+
+def served(seed: int = 4) -> Tower:
+    arrays = random_arrays(seed)
+    names = np.array([term(Kind.CATEGORY, f"c{n}") for n in range(SHAPE.terms)], np.uint32)
+    order = np.argsort(names)
+    return Tower({**arrays, "term_names": names[order], "terms": arrays["terms"][order]})
+
+
+def asked(*events: Event) -> QueryBatch:
+    record = fold({}, events, range(len(events))).records.get("ann", NOBODY)
+    return assemble_batch([query("ann"), query("bob")], [record, None], trending.view(LATER, NOTHING, NOW_MS))
+
+
+def filled(tower: Tower, batch: QueryBatch, items: np.ndarray) -> np.ndarray:
+    out = np.full(items.shape, np.nan, np.float32)
+    tower.fill(batch, items, out)
+    return out
+
+
+def test_likes_and_ratings_count_oldest_first_and_a_new_item_by_its_terms() -> None:
+    tower = served()
+    numbers = [LATER.number(name) for name in ("i1", "i4", "i3", "comet")]
+    fresh = tower.fresh(LATER)
+    assert fresh.items.tolist() == [LATER.number("comet")]
+    assert np.array_equal(fresh.vectors[0], tower._terms[tower._term_names == term(Kind.CATEGORY, "c3")][0])
+    expected = tower.users(np.array([numbers], np.int32), np.array([4], np.int32), tower.start([[]]), fresh)
+    assert np.array_equal(tower.represent(asked(*ANN))[0], expected[0])
+    items = np.array([[numbers[0], numbers[3], 0]] * 2, np.int32)
+    wanted = [expected[0] @ tower.vectors[numbers[0]], expected[0] @ fresh.vectors[0], 0]
+    np.testing.assert_allclose(filled(tower, asked(*ANN), items)[0], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_score_without_an_action_is_that_of_a_history_without_it() -> None:
+    tower, items = served(), np.tile(np.arange(1, SHAPE.items + 2, dtype=np.int32), (2, 1))
+    batch, out = asked(*ANN), np.full((2, 6, SHAPE.items + 1), np.nan, np.float32)
+    assert tower.without(batch, items, out)
+    for entry in range(5):
+        rest = [event for event in ANN if event is not ANN[4 - entry]]
+        np.testing.assert_allclose(out[0, entry], filled(tower, asked(*rest), items)[0], atol=1e-5)
+    np.testing.assert_allclose(out[0, 5], filled(tower, batch, items)[0], atol=1e-5)
+    np.testing.assert_allclose(out[1], np.repeat(filled(tower, batch, items)[1][None], 6, axis=0), atol=1e-5)
+
+
+def test_the_source_proposes_the_best_of_all_and_what_is_new() -> None:
+    tower = served()
+    source, batch = TwoTower(tower, Exact(tower.vectors), 6), asked(*ANN)
+    slate = Slate({"two_tower": 6})
+    slate.reset(2)
+    source.propose(batch, slate)
+    best = np.argsort(-(tower.represent(batch)[1] @ tower.vectors[1:].T))[:5] + 1
+    assert set(slate.item[1].tolist()) == {*best.tolist(), LATER.number("comet")}
+
+
+def test_what_is_known_of_a_person_is_said_in_terms() -> None:
+    core = Core(age=37, gender="f", location="Bern", device="tv", attributes={"plan": "free"})
+    assert len(set(person(core))) == 5
+    assert person(core) == person(core.known_as(age=31))
+    assert set(person(core)) ^ set(person(core, "phone")) == set(person(Core(device="tv"))) | set(
+        person(Core(), "phone")
+    )
+    assert person(Core()) == []

@@ -67,7 +67,7 @@ class Data:
 def next_item(
     folder: Path, on_progress: Progress, work: Path | None = None, settings: TowerSettings = SETTINGS
 ) -> dict[str, Any]:
-    """Give the figures of the towers, the baselines and the literature. `work`: a folder for checkpoint and arrays.
+    """Give the figures of the towers, the baselines and the literature. `work`: a folder for the checkpoint.
 
     A run that was broken off goes on from there; a finished training with equal settings is not repeated. Raises
     NotFound where the folder lacks a file.
@@ -92,25 +92,15 @@ def _trained(
     data: Data, settings: TowerSettings, work: Path | None, on_progress: Progress, curve: list[dict[str, float]]
 ) -> dict[str, NDArray[Any]]:
     histories = histories_of(data)
-    file = work / f"towers-{two_tower.fingerprint(histories, settings)}.npz" if work else None
-    if file and file.exists():
-        with np.load(file) as kept:
-            return {name: kept[name] for name in kept.files}
 
     def judged(epoch: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         found = figures(data, scores_of(Tower(arrays), data, settings.window), data.held, -2)
         curve.append({"epoch": epoch, **found})
 
-    arrays = two_tower.fit(
-        histories, settings, work / "towers.checkpoint.npz" if work else None,
+    return two_tower.fit(
+        histories, settings, work / f"towers-{two_tower.fingerprint(histories, settings)}.npz" if work else None,
         lambda done, total: on_progress("two_tower", done, total), judged,
     )  # fmt: skip
-    if file:
-        part = file.with_suffix(".part")
-        with part.open("wb") as out:
-            np.savez(out, **arrays)  # type: ignore[arg-type]
-        part.replace(file)
-    return arrays
 
 
 def read(folder: Path) -> Data:

@@ -158,7 +158,7 @@ class Content:
         item[:, : n - new], score[:, : n - new] = left_item, left_score
         if new:
             near = np.empty((len(term), len(fresh.items)), np.float32)
-            kernels.dots(user, _headed(fresh.vectors), _numbered(near.shape), near)
+            kernels.dots(user, headed(fresh.vectors), _numbered(near.shape), near)
             best = np.argsort(-near, axis=1, kind="stable")[:, :new]
             close = np.take_along_axis(near, best, axis=1)
             item[:, n - new :] = np.where(close > 0, fresh.items[best], 0)
@@ -242,7 +242,7 @@ def _with_more(
     return np.concatenate(parts), joined
 
 
-def _headed(vectors: Values) -> Values:
+def headed(vectors: Values) -> Values:
     """Give the vectors with a zero row before them: item number 0 is nobody."""
     return np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors])
 

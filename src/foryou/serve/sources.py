@@ -10,12 +10,13 @@ from foryou.domain.clock import DAY_MS
 from foryou.domain.event import ACTIONS, Action, hashes
 from foryou.domain.lists import Kind
 from foryou.domain.slate import QueryBatch, Slate
-from foryou.models.content import Content
+from foryou.models.content import Content, headed
 from foryou.models.foldin import FoldIn
 from foryou.models.graph import Graph
-from foryou.models.index import Index
+from foryou.models.index import Exact, Index
 from foryou.models.item_item import ItemItem
 from foryou.models.popularity import Popularity
+from foryou.models.tower import Tower
 from foryou.serve.filters import Filters
 
 BEHIND = 10.0  # puts the priors of one list behind all those of another
@@ -37,6 +38,27 @@ class Collaborative:
             return
         item, prior = self._index.search(batch.user, self.places)
         item[~batch.user.any(axis=1)] = 0
+        slate.propose(self.name, item, prior)
+
+
+class TwoTower:
+    """The items nearest to what the user tower makes of the newest actions; new items by their content."""
+
+    name = "two_tower"
+    always = False
+
+    def __init__(self, model: Tower, index: Index, quota: int) -> None:
+        self._model, self._index, self.places = model, index, quota
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose the best items by user·item; up to a third of the places is for new ones."""
+        user, fresh = self._model.represent(batch), self._model.fresh(batch.view.catalog)
+        new = min(len(fresh.items), self.places // 3)
+        item, prior = self._index.search(user, self.places - new)
+        if new:
+            found, score = Exact(headed(fresh.vectors)).search(user, new)
+            item = np.concatenate([item, fresh.items[found - 1]], axis=1)
+            prior = np.concatenate([prior, score], axis=1)
         slate.propose(self.name, item, prior)
 
 

@@ -20,12 +20,15 @@ from foryou.models.content import Content
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
+from foryou.models.tower import PREFIX, Tower
 from foryou.train import als, blend, content, exposed, graph, item_item, lifts, rank, replay, sequence, stages
+from foryou.train import two_tower as towers
 from foryou.train.dataset import Interactions
 from foryou.train.metrics import ndcg_of_rank
 
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
+TYPICAL = 500  # users that an index is tried with
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
 
 
@@ -44,7 +47,8 @@ class FitSettings:
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
     taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
-    graph: graph.GraphSettings | None  # None: no placement asks for it
+    graph: graph.GraphSettings | None = None  # None: no placement asks for it
+    towers: towers.TowerSettings | None = None  # None = no placement asks for them
 
 
 Rehearse = Callable[
@@ -91,18 +95,22 @@ class Fit:
         report = Report()
         log = replay.by_page(log)
         cut = int(len(log) * (1 - self.settings.validation_share))
-        ranked, gate = self._judged(log, cut, catalog, report, exposures)
-        arrays, files = self._models(log, catalog, report, folder)
+        begun = folder / "two_tower-draft.npz", folder / "two_tower.npz"
+        ranked, gate = self._judged(log, cut, catalog, report, exposures, begun[0])
+        arrays, files = self._models(log, catalog, report, folder, begun[1])
+        for checkpoint in begun:
+            checkpoint.unlink(missing_ok=True)
         manifest = self._manifest(version, created_ms, catalog, ranked, gate, report)
         return ModelBundle(manifest, arrays | ranked.arrays, files), report
 
     def _judged(
-        self, log: Interactions, cut: int, catalog: Catalog, report: Report, exposures: Sequence[Exposure]
-    ) -> tuple[rank.Ranked, Gate]:
+        self, log: Interactions, cut: int, catalog: Catalog, report: Report, exposures: Sequence[Exposure],
+        checkpoint: Path,
+    ) -> tuple[rank.Ranked, Gate]:  # fmt: skip
         start = rank.unlearned(self.settings.rank)
         if cut < 100 or len(log) - cut < 20:
             return start, Gate("warn", f"{len(log)} events are too few to learn from or to judge; default weights")
-        arrays, _ = self._models(log.part(0, cut), catalog, report, None)
+        arrays, _ = self._models(log.part(0, cut), catalog, report, None, checkpoint)
         draft = ModelBundle(self._manifest("draft", 0, catalog, start, Gate("none", ""), report), arrays | start.arrays)
         with report.stage("choices"):
             past = exposed.answered(exposures, log, catalog, int(log.at_ms[cut])) if exposures else []
@@ -193,7 +201,12 @@ class Fit:
         return float(ndcg_of_rank(rank).mean())
 
     def _models(
-        self, log: Interactions, catalog: Catalog, report: Report, folder: Path | None
+        self,
+        log: Interactions,
+        catalog: Catalog,
+        report: Report,
+        folder: Path | None,
+        checkpoint: Path | None = None,
     ) -> tuple[dict[str, NDArray[np.generic]], dict[str, Path]]:
         settings = self.settings
         arrays: dict[str, NDArray[np.generic]] = {}
@@ -225,23 +238,26 @@ class Fit:
                 found = graph.fit(log, settings.graph, lambda done, total: self.on_progress("graph", done, total))
                 arrays |= {"graph_into": found.into, "graph_out": found.out}
                 arrays |= {"graph_ids": found.ids, "graph_values": found.values}
+        users = self._add_towers(log, catalog, report, arrays, checkpoint) if settings.towers else None
         if folder is None or log.items <= index.EXACT_UP_TO:
             return arrays, {}
         with report.stage("index"):
-            return arrays, self._indices(log, arrays, report, folder)
+            return arrays, _indices(log, arrays, users, report, folder)
 
-    def _indices(
-        self, log: Interactions, arrays: dict[str, NDArray[np.generic]], report: Report, folder: Path
-    ) -> dict[str, Path]:
-        """Build an index over each table of item vectors that is searched."""
-        files = {}
-        for name, into, out in (("index", "vectors", "vectors"), ("graph_index", "graph_into", "graph_out")):
-            if out in arrays:
-                files[f"{name}.faiss"] = path = folder / f"{name}.faiss"
-                users = _typical_users(log, np.asarray(arrays[into], np.float32))
-                built = index.build(np.asarray(arrays[out], np.float32), users, path)
-                report.figures |= {f"{name}_probes": built.probes, f"{name}_recall_at_20": built.recall_at_20}
-        return files
+    def _add_towers(
+        self, log: Interactions, catalog: Catalog, report: Report, arrays: dict[str, NDArray[np.generic]],
+        checkpoint: Path | None,
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """Add the arrays of the two towers, and give vectors of some users: float32 [<= 500, D]."""
+        assert self.settings.towers
+        with report.stage("two_tower"):
+            histories = towers.histories_of(log, catalog)
+            found = towers.fit(
+                histories, self.settings.towers, checkpoint,
+                lambda done, total: self.on_progress("two_tower", done, total),
+            )  # fmt: skip
+            arrays |= {f"{PREFIX}{name}": array for name, array in found.items()}
+            return towers.some_users(histories, Tower(found), TYPICAL)
 
     def _manifest(
         self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report
@@ -271,10 +287,32 @@ def _gate(who: str, ours: float, popular: float, predictions: int) -> Gate:
     return Gate("pass", said, metrics)
 
 
+def _indices(
+    log: Interactions, arrays: dict[str, NDArray[np.generic]], users: NDArray[np.float32] | None, report: Report,
+    folder: Path,
+) -> dict[str, Path]:  # fmt: skip
+    """Build an index over each table of item vectors that is searched; `users`: vectors of some, by the two towers."""
+
+    def of(name: str) -> NDArray[np.float32]:
+        return np.asarray(arrays[name], np.float32)
+
+    searched = {"index": (of("vectors"), _typical_users(log, of("vectors")))}
+    if "graph_out" in arrays:
+        searched["graph_index"] = of("graph_out"), _typical_users(log, of("graph_into"))
+    if users is not None:
+        searched[f"{PREFIX}index"] = of(f"{PREFIX}vectors"), users
+    files = {}
+    for name, (vectors, typical) in searched.items():
+        files[f"{name}.faiss"] = path = folder / f"{name}.faiss"
+        built = index.build(vectors, typical, path)
+        report.figures |= {f"{name}_probes": built.probes, f"{name}_recall_at_20": built.recall_at_20}
+    return files
+
+
 def _typical_users(log: Interactions, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give means of a few items that one user liked: what user vectors look like.  float32 [500, D]"""
     random = np.random.default_rng(0)
-    users = random.choice(len(log.user_ids), min(500, len(log.user_ids)), replace=False)
+    users = random.choice(len(log.user_ids), min(TYPICAL, len(log.user_ids)), replace=False)
     order = np.argsort(log.user, kind="stable")
     bounds = np.searchsorted(log.user[order], [users, users + 1])
     return np.stack([vectors[log.item[order[a:b]][-20:]].mean(axis=0) for a, b in bounds.T]).astype(np.float32)

@@ -26,6 +26,7 @@ from foryou.models.recency import Recency
 from foryou.models.relative import Once, Relative
 from foryou.models.sequence import Fading, Sequence
 from foryou.models.stage import EDGES, Stage
+from foryou.models.tower import PREFIX, Tower
 from foryou.serve.live import UNTRAINED
 from foryou.serve.rankers import Blend, Explained, Learned
 
@@ -39,7 +40,10 @@ PRIORS = {  # input -> weight until something was learned of it, in log odds per
     **{one.name: 0.0 for one in query.INPUTS},
 }  # fmt: skip
 FEATURES = tuple(PRIORS)
+TOWER_PRIORS = {**PRIORS, "two_tower": 0.2, "two_tower_z": 0.0}  # of a bundle that holds the two towers
+SCHEMAS = {fingerprint(names): names for names in (FEATURES, tuple(TOWER_PRIORS))}
 DRAFT = {"item_to_item_z": 1.0, "collaborative_z": 0.5, "sequence_z": 1.0, "welcome": 1.0, "popularity": 0.2}
+TOWER_DRAFT = {**DRAFT, "two_tower_z": 1.0}
 GROUPS = {  # part of the ensemble -> its inputs; all others keep their weight of PRIORS
     "collaborative": ("item_to_item", "collaborative", "sequence"),
     "content": ("content", "category_match", "brand_match", "price_match"),
@@ -58,6 +62,7 @@ class Models:
     kin: Kin
     index: Index
     graph: tuple[Graph, ...]  # one, or none in a bundle of which no placement asked for it
+    towers: tuple[tuple[Tower, Index], ...]  # one, or none
     rankers: Mapping[str, Explained]
     default: str
 
@@ -65,6 +70,8 @@ class Models:
         """Take in what is new in the catalog before it is used, so that no request waits for it."""
         self.content.prepare(catalog)
         self.kin.prepare(catalog)
+        for tower, _ in self.towers:
+            tower.prepare(catalog)
 
     def ranker(self, name: str) -> Explained:
         """Give the ranker of this name, `auto` = the one that won. Raises Refused if the bundle has none such."""
@@ -80,11 +87,12 @@ class Models:
 def models_of(bundle: ModelBundle) -> Models:
     """Give the models of a bundle. Raises Refused if it was trained for other inputs."""
     manifest = bundle.manifest
-    if manifest.schema != fingerprint(FEATURES):  # first of all: an older bundle may lack what is read below
+    if manifest.schema not in SCHEMAS:  # first of all: an older bundle may lack what is read below
         raise Refused(
             f"Bundle {manifest.version} was trained for inputs {manifest.schema}, this release has "
             f"{fingerprint(FEATURES)}; train again with `foryou train`"
         )
+    names: tuple[str, ...] = SCHEMAS[manifest.schema]
     arrays: Mapping[str, Any] = bundle.arrays
     settings = manifest.settings
     fold_in = FoldIn(arrays["vectors"], arrays["spectrum"], FoldInSettings(
@@ -105,6 +113,8 @@ def models_of(bundle: ModelBundle) -> Models:
         Column("lately", arrays["lately"]), Column("rating", arrays["rating"]),
         Stage("stage_lift", arrays["stage_lift"])
     ))  # fmt: skip
+    towers = _towers(bundle)
+    measured += tuple(Once(tower) for tower, _ in towers)
     inputs: tuple[Feature, ...] = (
         *measured, *trained, Welcome(), Trend(), content,
         signals.Price(), signals.CategoryMatch(), signals.BrandMatch(), signals.PriceMatch(), signals.SearchMatch(),
@@ -113,7 +123,7 @@ def models_of(bundle: ModelBundle) -> Models:
         *(Relative(one) for one in measured), *query.INPUTS,
     )  # fmt: skip
     named = {one.name: one for one in inputs}
-    schema = FeatureSchema(tuple(named[name] for name in FEATURES))
+    schema = FeatureSchema(tuple(named[name] for name in names))
     rankers: dict[str, Explained] = {
         "blend": Blend(schema, arrays["blend"]),
         "ensemble": Blend(schema, arrays["ensemble"]),
@@ -123,16 +133,9 @@ def models_of(bundle: ModelBundle) -> Models:
         if mine:
             rankers[name] = Learned(schema, mine)
     return Models(
-        fold_in,
-        item_item,
-        popularity,
-        content,
-        kin,
-        _index(bundle),
-        _graph(bundle, item_item.settings),
-        rankers,
-        manifest.ranker,
-    )
+        fold_in, item_item, popularity, content, kin, _index(bundle), _graph(bundle, item_item.settings), towers,
+        rankers, manifest.ranker,
+    )  # fmt: skip
 
 
 def _recency(settings: Mapping[str, float], name: str) -> Recency:
@@ -142,6 +145,7 @@ def _recency(settings: Mapping[str, float], name: str) -> Recency:
 
 
 def _index(bundle: ModelBundle, name: str = "index", vectors: str = "vectors") -> Index:
+    """Give the index over an array of vectors."""
     array: NDArray[np.float32] = bundle.arrays[vectors]  # type: ignore[assignment]
     if f"{name}.faiss" in bundle.files:
         return InvertedFile(bundle.files[f"{name}.faiss"], array, int(bundle.manifest.report[f"{name}_probes"]))
@@ -157,16 +161,23 @@ def _graph(bundle: ModelBundle, settings: ItemItemSettings) -> tuple[Graph, ...]
     return (Graph(operator, _index(bundle, "graph_index", "graph_out"), settings),)
 
 
-def ensemble(shares: Ensemble, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+def _towers(bundle: ModelBundle) -> tuple[tuple[Tower, Index], ...]:
+    mine: Mapping[str, Any] = {
+        name.removeprefix(PREFIX): array for name, array in bundle.arrays.items() if name.startswith(PREFIX)
+    }
+    return ((Tower(mine), _index(bundle, f"{PREFIX}index", f"{PREFIX}vectors")),) if mine else ()
+
+
+def ensemble(shares: Ensemble, scale: NDArray[np.float32], priors: Mapping[str, float] = PRIORS) -> NDArray[np.float32]:
     """Give the weights of the fixed mix, for users without and with a history: float32 [2, F].
 
     Inputs of a part share its weight, each by its deviation, scale [F].
     """
-    table = np.tile(np.array(list(PRIORS.values()), np.float32), (2, 1))
+    table = np.tile(np.array(list(priors.values()), np.float32), (2, 1))
     for row, mix in enumerate((shares.cold, shares.warm)):
         for share, names in zip(mix, GROUPS.values(), strict=True):
             for name in names:
-                place = FEATURES.index(name)
+                place = list(priors).index(name)
                 table[row, place] = shares.strength * share / len(names) / max(float(scale[place]), 1e-6)
     return table
 

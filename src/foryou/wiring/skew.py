@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from foryou.domain.errors import ForyouError, NotFound
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Stream
-from foryou.features.assemble import fingerprint
 from foryou.ingest.codec import exposure_of
 from foryou.wiring.home import Home
-from foryou.wiring.models import FEATURES
+from foryou.wiring.models import SCHEMAS
 from foryou.wiring.past import Progress, entries
 from foryou.wiring.rewound import Rewound
 
@@ -78,13 +77,14 @@ def _logged(home: Home, limit: int) -> Iterator[Exposure]:
 
 
 def _unfit(exposure: Exposure) -> str:
-    if exposure.schema != fingerprint(FEATURES):
+    if exposure.schema not in SCHEMAS:
         return "inputs of another release"
     return "" if set(exposure.degraded) <= WHOLE else "degraded"
 
 
 def _compare(exposure: Exposure, again: dict[str, NDArray[np.float32]], result: Skew) -> None:
-    logged = np.frombuffer(exposure.inputs, np.float32).reshape(len(exposure.items), len(FEATURES))
+    names = SCHEMAS[exposure.schema]
+    logged = np.frombuffer(exposure.inputs, np.float32).reshape(len(exposure.items), len(names))
     result.answers += 1
     result.vectors += len(logged)
     for item_id, then in zip(exposure.items, logged, strict=True):
@@ -93,7 +93,7 @@ def _compare(exposure: Exposure, again: dict[str, NDArray[np.float32]], result: 
             result.mismatches["candidates"] += 1
             continue
         for place in np.flatnonzero(then.view(np.uint32) != now.view(np.uint32)).tolist():
-            result.mismatches[FEATURES[place]] += 1
+            result.mismatches[names[place]] += 1
             if len(result.examples) < EXAMPLES:
                 values = float(then[place]), float(now[place])
-                result.examples.append(Example(exposure.recommendation_id, item_id, FEATURES[place], *values))
+                result.examples.append(Example(exposure.recommendation_id, item_id, names[place], *values))

@@ -30,13 +30,13 @@ from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence
+from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence, two_tower
 from foryou.train.local import Local
 from foryou.wiring.archiving import archive_of, archived
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
 from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
-from foryou.wiring.models import DRAFT, PRIORS, ensemble, serving_settings
+from foryou.wiring.models import DRAFT, PRIORS, TOWER_DRAFT, TOWER_PRIORS, ensemble, serving_settings
 from foryou.wiring.pipelines import Watch, pipelines
 
 Progress = Callable[[str, int, int], None]
@@ -177,7 +177,8 @@ def fitting(
     config: Config, on_progress: Progress, engine: Computes | None = None, start: NDArray[np.float32] | None = None
 ) -> fit.Fit:
     """Give what fits bundles with the settings of this configuration. `start`: item vectors to go on from."""
-    train = config.train
+    train, towers = config.train, any(placement.two_tower for placement in config.placements.values())
+    priors, draft = (TOWER_PRIORS, TOWER_DRAFT) if towers else (PRIORS, DRAFT)
     settings = fit.FitSettings(
         als=als.AlsSettings(
             train.width, train.iterations, train.unobserved, train.regularisation, train.power, train.dislike,
@@ -189,9 +190,11 @@ def fitting(
         validation_share=train.validation_share, serving=serving_settings(train),
         sequence=sequence.SequenceSettings(train.sequence_width, train.sequence_epochs, seed=train.seed),
         rank=rank.RankSettings(
-            PRIORS, DRAFT, lambda scale: ensemble(config.ensemble, scale), train.rankers, seed=train.seed
+            priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers, seed=train.seed
         ),
         taken_up=train.taken_up, graph=_graph(config),
+        towers=two_tower.TowerSettings(**msgspec.structs.asdict(train.two_tower), seed=train.seed)
+        if towers else None,
     )  # fmt: skip
     rehearse = lambda bundle, catalog, watch: rehearsal(bundle, catalog, config, plain(config), watch)  # noqa: E731
     solve = (engine or Local()).factorise

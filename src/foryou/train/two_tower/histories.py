@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from foryou.domain.catalog import Catalog
 from foryou.domain.event import CODE, Action
 from foryou.domain.records import Core
-from foryou.models.tower import person
+from foryou.models.tower import Tower, person
 from foryou.train.dataset import Interactions
 
 LEAST = 2  # items, or users, that a term must describe to be known
@@ -86,6 +86,17 @@ def _devices(log: Interactions) -> list[str]:
         for user, device in zip(log.user.tolist(), log.device, strict=True):
             found[user] = device or found[user]
     return found
+
+
+def some_users(histories: Histories, tower: Tower, count: int) -> NDArray[np.float32]:
+    """Give the vectors of some users: what an index is asked for.  float32 [<= count, D]"""
+    users = len(histories.start) - 1
+    chosen = np.random.default_rng(0).choice(users, min(count, users), replace=False)
+    rows = [histories.item[histories.start[user] : histories.start[user + 1]][-tower.window :] for user in chosen]
+    padded = np.zeros((len(rows), max(1, *(len(row) for row in rows))), np.int32)
+    for row, found in zip(padded, rows, strict=True):
+        row[: len(found)] = found
+    return tower.users(padded, np.array([len(row) for row in rows], np.int32), tower.start([[] for _ in rows]))
 
 
 def batches(histories: Histories, window: int, tokens: int, seed: tuple[int, int]) -> list[list[Window]]:

@@ -62,7 +62,8 @@ def fit(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_epoch: Callable[[int, Arrays], None] = lambda epoch, arrays: None,
 ) -> Arrays:  # fmt: skip
-    """Give the arrays of `models.tower.Tower`. `checkpoint`: a file from which a broken run goes on; gone at the end.
+    """Give the arrays of `models.tower.Tower`. `checkpoint`: a file from which a broken run goes on. It stays, so
+    that the same training asked for again costs nothing; who asked removes it.
 
     on_epoch sees the arrays after each epoch. Raises Unavailable without PyTorch or without the device.
     """
@@ -122,8 +123,7 @@ class _Run:
                     saved = time.monotonic()
             if done == self.step:
                 on_epoch(epoch + 1, self.arrays())
-        if self._checkpoint:
-            self._checkpoint.unlink(missing_ok=True)
+        self._save()
         return self.arrays()
 
     def _learn(self, windows: list[Window], total: int) -> None:
@@ -201,9 +201,9 @@ class _Run:
             return
         state: dict[str, Any] = {"fingerprint": np.array(self._fingerprint), "step": np.array(self.step)}
         for name, one in self.parameters.items():
-            moments = self._optimiser.state[one]
-            state |= {f"value.{name}": one.detach().cpu().numpy()}
-            state |= {f"{moment}.{name}": moments[moment].cpu().numpy() for moment in MOMENTS}
+            state[f"value.{name}"] = one.detach().cpu().numpy()
+            moments = self._optimiser.state.get(one, {})  # an empty table never has any
+            state |= {f"{moment}.{name}": moments[moment].cpu().numpy() for moment in MOMENTS if moment in moments}
         part = self._checkpoint.with_suffix(".part")
         self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
@@ -222,8 +222,9 @@ class _Run:
             step = int(state["step"])
             for name, one in self.parameters.items():
                 one.data.copy_(self._tensor(state[f"value.{name}"]))
-                moments = {moment: self._tensor(state[f"{moment}.{name}"]) for moment in MOMENTS}
-                self._optimiser.state[one] = {"step": self.torch.tensor(float(step), device=self.device), **moments}
+                if f"{MOMENTS[0]}.{name}" in state:
+                    moments = {moment: self._tensor(state[f"{moment}.{name}"]) for moment in MOMENTS}
+                    self._optimiser.state[one] = {"step": self.torch.tensor(float(step), device=self.device), **moments}
         return step
 
 
