@@ -73,7 +73,7 @@ def _archive(folder: Path, events: int, users: int, items: int, report: Report, 
         }).with_columns(quantity=pl.lit(1), position=pl.lit(-1), partition=pl.lit(0), value=pl.lit(None))  # fmt: skip
         table = table.with_columns(pl.lit("").alias(name) for name in SCHEMA if name not in table.columns)
         path = folder / f"part-{first:014}.parquet"
-        table.select(list(SCHEMA)).cast(dict(SCHEMA)).write_parquet(path)
+        table.select(list(SCHEMA)).cast(pl.Schema(SCHEMA)).write_parquet(path)
         report("archive", first + n, events)
         yield path
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import catalog, correct, engines, fold, freshness, ingest, onboarding, trivago, world
+from foryou.bench import catalog, correct, engines, fold, freshness, ingest, ml_1m, onboarding, tower, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
 from foryou.bench.server import machine, running
@@ -162,6 +162,16 @@ def fold_(
     shutil.rmtree(folder)
     where = {"log": config.stores.log or "in the home", "features": config.stores.features or "in the home"}
     tell("fold", result | where, json)
+
+
+@bench.command("tower")
+def tower_(
+    items: Annotated[int, typer.Option(min=1, help="items of the catalog")] = 3_416,
+    history: Annotated[int, typer.Option(min=0, max=200, help="items of each history")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """How long the user tower takes: the vector of one user at request time, on one thread, in the shape of ML-1M."""
+    tell("tower", tower.measure(ml_1m.SETTINGS, items, history), json)
 
 
 @bench.command("onboarding")

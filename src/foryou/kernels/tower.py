@@ -11,47 +11,35 @@ EPSILON = 1e-5  # added to the variance of a row, as PyTorch does
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
 def _product(rows: F32, first: int, n: int, weight: F32, bias: F32, out: F32) -> None:
-    """Fill out[first:n] with rows[first:n] · weightᵀ + bias.  rows [T, K] · weight [J, K] · bias [J]
+    """Fill out[first:n] with rows[first:n] · weightᵀ + bias.  rows [T, K] · weight [J, K] · bias [>= J]
 
-    Two rows by four columns at a time: what is loaded is used more than once.
+    Four rows by two columns at a time, so that what is loaded is used more than once; behind the edges the last row
+    and the last column stand in.
     """
     width, depth = weight.shape
-    i = first
-    while i < n:
-        a = rows[i]
-        b = rows[min(i + 1, n - 1)]
-        j = 0
-        while j + 4 <= width:
-            w0, w1, w2, w3 = weight[j], weight[j + 1], weight[j + 2], weight[j + 3]
-            a0 = a1 = a2 = a3 = np.float32(0.0)
-            b0 = b1 = b2 = b3 = np.float32(0.0)
+    for i in range(first, n, 4):
+        a, b, c, d = rows[i], rows[min(i + 1, n - 1)], rows[min(i + 2, n - 1)], rows[min(i + 3, n - 1)]
+        for j in range(0, width, 2):
+            last = min(j + 1, width - 1)
+            left, right = weight[j], weight[last]
+            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = np.float32(0.0)
             for k in range(depth):
-                x, y = a[k], b[k]
-                a0 += x * w0[k]
-                a1 += x * w1[k]
-                a2 += x * w2[k]
-                a3 += x * w3[k]
-                b0 += y * w0[k]
-                b1 += y * w1[k]
-                b2 += y * w2[k]
-                b3 += y * w3[k]
-            out[i, j], out[i, j + 1] = a0 + bias[j], a1 + bias[j + 1]
-            out[i, j + 2], out[i, j + 3] = a2 + bias[j + 2], a3 + bias[j + 3]
+                x, y = left[k], right[k]
+                a0 += a[k] * x
+                a1 += a[k] * y
+                b0 += b[k] * x
+                b1 += b[k] * y
+                c0 += c[k] * x
+                c1 += c[k] * y
+                d0 += d[k] * x
+                d1 += d[k] * y
+            out[i, j], out[i, last] = a0 + bias[j], a1 + bias[last]
             if i + 1 < n:
-                out[i + 1, j], out[i + 1, j + 1] = b0 + bias[j], b1 + bias[j + 1]
-                out[i + 1, j + 2], out[i + 1, j + 3] = b2 + bias[j + 2], b3 + bias[j + 3]
-            j += 4
-        while j < width:
-            w0 = weight[j]
-            a0 = b0 = np.float32(0.0)
-            for k in range(depth):
-                a0 += a[k] * w0[k]
-                b0 += b[k] * w0[k]
-            out[i, j] = a0 + bias[j]
-            if i + 1 < n:
-                out[i + 1, j] = b0 + bias[j]
-            j += 1
-        i += 2
+                out[i + 1, j], out[i + 1, last] = b0 + bias[j], b1 + bias[last]
+            if i + 2 < n:
+                out[i + 2, j], out[i + 2, last] = c0 + bias[j], c1 + bias[last]
+            if i + 3 < n:
+                out[i + 3, j], out[i + 3, last] = d0 + bias[j], d1 + bias[last]
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
@@ -159,7 +147,8 @@ def tower_users(
             first = n - 1 if block == len(attend) - 1 else 0
             _normed(x, 0, n, norms[block, 0], norms[block, 1], y)
             _with_neighbours(y, n, taps[block], z)
-            _product(z, 0, n, attend[block], none, mixed)
+            _product(z, first, n, attend[block, :width], none, mixed)
+            _product(z, 0, n, attend[block, width:], none, mixed[:, width:])
             _attended(mixed, first, n, near[block], weight, z)
             _product(z, first, n, merge[block], none, y)
             for t in range(first, n):

@@ -228,6 +228,16 @@ class _Run:
         return step
 
 
+def drawn(settings: TowerSettings, items: int, seed: int) -> Arrays:
+    """Give arrays as `fit` does for a catalog of this size, but of chance: to measure what they take."""
+    shape = Shape(items, 0, 0, settings.vectors, settings.width, settings.blocks, settings.heads, settings.wide,
+                  settings.window)  # fmt: skip
+    found: Arrays = dict(initial(shape, seed))
+    none = np.zeros(0, np.uint32)
+    return {**found, "vectors": found.pop("ids"), "term_names": none, "people_names": none,
+            "window": np.array([settings.window])}  # fmt: skip
+
+
 def _shape(histories: Histories, settings: TowerSettings) -> Shape:
     if settings.width % settings.heads:
         raise Invalid(
