@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foryou.bench import ml_1m, tower
-from foryou.bench.ml_1m import Data, figures, next_item, read
+from foryou.bench import tower
+from foryou.bench.accuracy import ml_1m
+from foryou.bench.accuracy.ml_1m import Data, figures, next_item, read
 from foryou.domain.errors import NotFound
 from foryou.domain.records import Core
 from foryou.train.two_tower import TowerSettings

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import catalog, correct, engines, fold, freshness, ingest, ml_1m, onboarding, tower, trivago, world
+from foryou.bench import catalog, correct, engines, fold, freshness, ingest, onboarding, tower, trivago, world
 from foryou.bench import features as stores
 from foryou.bench import serve as serving
+from foryou.bench.accuracy.ml_1m import SETTINGS
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
 from foryou.cli.app import FeaturesOption, JsonOption, LogOption, bench, settings
@@ -171,7 +172,7 @@ def tower_(
     json: JsonOption = False,
 ) -> None:
     """How long the user tower takes: the vector of one user at request time, on one thread, in the shape of ML-1M."""
-    tell("tower", tower.measure(ml_1m.SETTINGS, items, history), json)
+    tell("tower", tower.measure(SETTINGS, items, history), json)
 
 
 @bench.command("onboarding")

@@ -21,10 +21,24 @@ from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.models.sequence import Fading
 from foryou.models.tower import PREFIX, Tower
-from foryou.train import als, blend, content, exposed, graph, item_item, lifts, rank, replay, sequence, stages
-from foryou.train import two_tower as towers
+from foryou.train import (
+    als,
+    blend,
+    content,
+    exposed,
+    graph,
+    item_item,
+    lifts,
+    rank,
+    replay,
+    sequence,
+    stages,
+    two_tower,
+)
 from foryou.train.dataset import Interactions
+from foryou.train.graph import GraphSettings
 from foryou.train.metrics import ndcg_of_rank
+from foryou.train.two_tower import TowerSettings
 
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
@@ -47,8 +61,8 @@ class FitSettings:
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
     taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
-    graph: graph.GraphSettings | None = None  # None: no placement asks for it
-    towers: towers.TowerSettings | None = None  # None = no placement asks for them
+    graph: GraphSettings | None = None  # None: no placement asks for it
+    towers: TowerSettings | None = None  # None = no placement asks for them
 
 
 Rehearse = Callable[
@@ -251,13 +265,13 @@ class Fit:
         """Add the arrays of the two towers, and give vectors of some users: float32 [<= 500, D]."""
         assert self.settings.towers
         with report.stage("two_tower"):
-            histories = towers.histories_of(log, catalog)
-            found = towers.fit(
+            histories = two_tower.histories_of(log, catalog)
+            found = two_tower.fit(
                 histories, self.settings.towers, checkpoint,
                 lambda done, total: self.on_progress("two_tower", done, total),
             )  # fmt: skip
             arrays |= {f"{PREFIX}{name}": array for name, array in found.items()}
-            return towers.some_users(histories, Tower(found), TYPICAL)
+            return two_tower.some_users(histories, Tower(found), TYPICAL)
 
     def _manifest(
         self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report
