@@ -121,3 +121,36 @@ def test_a_pair_counts_once_with_its_strongest_taste_the_newest_of_equals() -> N
 
 def test_without_events_there_are_no_pairs() -> None:
     assert [len(column) for column in pairs(table([], 3))] == [0, 0, 0]
+
+
+def test_a_warm_start_ends_where_a_cold_one_does_in_fewer_sweeps() -> None:
+    log, _ = checkerboard()
+    aim = factorise(log, replace(SMALL, iterations=60))
+    scores = aim @ aim.T
+
+    def away(vectors: np.ndarray) -> float:
+        return float(np.abs(vectors @ vectors.T - scores).mean())
+
+    yesterday = factorise(log.part(0, len(log) - 30), replace(SMALL, iterations=20))
+    warm = factorise(log, replace(SMALL, iterations=2), start=yesterday)
+    assert away(warm) < 0.5 * away(factorise(log, replace(SMALL, iterations=2)))
+    assert away(warm) < away(yesterday)
+
+
+def test_of_a_window_items_that_nobody_touched_keep_the_vectors_of_yesterday() -> None:
+    log, _ = checkerboard()
+    yesterday = factorise(log, SMALL)[:31]
+    today = log.where(np.flatnonzero(log.item <= 12))
+    warm = factorise(today, replace(SMALL, iterations=2), start=yesterday)
+    touched = np.unique(today.item)
+    assert warm.shape == (log.items + 1, 6)
+    still = np.setdiff1d(np.arange(1, 31), touched)
+    assert np.array_equal(warm[still], yesterday[still])
+    assert not np.isclose(warm[touched], yesterday[touched]).all(axis=1).any()
+    assert not warm[0].any()
+
+
+def test_vectors_of_another_width_are_not_gone_on_from() -> None:
+    log, _ = checkerboard()
+    narrow = factorise(log, replace(SMALL, width=3))
+    assert np.array_equal(factorise(log, SMALL, start=narrow), factorise(log, SMALL))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,10 @@ from foryou.domain.slate import Slate
 from foryou.ingest.codec import event_record, item_record, user_record
 from foryou.simulate.world import World
 from foryou.train import baselines, fit
+from foryou.train.als import AlsSettings
+from foryou.train.dataset import Interactions
 from foryou.train.evaluate import Judgement
+from foryou.train.local import Local
 from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
 from foryou.wiring.models import models_of
@@ -191,3 +195,19 @@ def test_parts_that_are_switched_on_and_never_contribute_are_named() -> None:
     assert idle_parts(Config(), some) == ["item_to_item", "exploration", "category_cap"]
     off = Placement(item_to_item=0, explore_share=0.0, category_cap=0)
     assert idle_parts(msgspec.structs.replace(Config(), placements={"home": off}), some) == []
+
+
+def test_a_warm_training_goes_on_from_the_vectors_in_force(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, bool]] = []
+    solve = Local.factorise
+
+    def factorise(self: Local, log: Interactions, how: AlsSettings, tell: Any, start: Any = None) -> Any:
+        asked.append((how.iterations, start is not None))
+        return solve(self, log, how, tell, start)
+
+    monkeypatch.setattr(Local, "factorise", factorise)
+    settings = msgspec.structs.replace(home.config.train, warm_iterations=1)
+    warm = replace(home, config=msgspec.structs.replace(home.config, train=settings))
+    train(warm, quiet)
+    train(warm, quiet, force=True)
+    assert asked == [(2, False), (2, False), (2, False), (1, True)]

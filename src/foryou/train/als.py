@@ -214,9 +214,10 @@ def factors(
     users = np.zeros((len(log.user_ids), settings.width), np.float32)
     items = random.normal(0, 0.1 / np.sqrt(settings.width), (log.items + 1, settings.width)).astype(np.float32)
     items[0] = 0
+    kept = np.zeros(len(items), np.bool_)
     if start is not None and start.shape[1] == settings.width:
         items[: len(start)] = start
-    kept = np.bincount(item, minlength=len(items)) == 0 if start is not None else np.zeros(len(items), np.bool_)
+        kept[: len(start)] = np.bincount(item, minlength=len(items))[: len(start)] == 0
     old = items[kept]
     by_user = _Side(user, item, taste, (len(users), log.items), settings)
     by_item = _Side(item, user, taste, (log.items + 1, len(users)), settings)

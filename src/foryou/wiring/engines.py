@@ -57,12 +57,14 @@ def wanted(store: Archive, state: State, config: Config) -> Wanted:
 
 
 def vectors_in_force(home: Home) -> NDArray[np.float32] | None:
-    """Give the item vectors of the bundle in force, for training to go on from; None where nothing is, or not wanted.
+    """Give the item vectors of the bundle in force, for training to go on from.
 
-    Numbers of items only grow, so those of an older catalog are the first ones of the new.
+    None where nothing is in force, none are wanted, or their width is another. Numbers of items only grow, so those of
+    an older catalog are the first ones of the new.
     """
     release = home.models.release() if home.config.train.warm_iterations else None
     if release is None:
         return None
     version = next(iter(release.families.values()))[0][0]
-    return np.array(home.models.load(version).arrays["vectors"], np.float32)
+    vectors = np.array(home.models.load(version).arrays["vectors"], np.float32)
+    return vectors if vectors.shape[1] == home.config.train.width else None
