@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench clean
+.PHONY: help demo test soak check format bench scorecard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ bench: $(VENV)/run ## measure freshness, serving and accuracy on MovieLens 100K
 	$(BIN)/foryou bench freshness
 	$(BIN)/foryou bench serve
 	$(BIN)/foryou bench accuracy
+
+scorecard: $(VENV)/run ## print the table of accuracy from the results kept in docs/scorecard
+	@$(BIN)/foryou bench scorecard
 
 clean: ## remove what was built; homes under var/ too
 	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

@@ -58,21 +58,6 @@ def test_ranking_all_items_equals_judging_each_sorted_list() -> None:
     assert some.user.tolist() == [3]
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Path:
-    """Write two groups of users who go to places of their own, in the layout of Gowalla."""
-    random = np.random.default_rng(8)
-    files: dict[str, list[str]] = {name: [] for name in gowalla.FILES}
-    for user in range(120):
-        places = random.permutation(20)[:14] + 20 * (user % 2)
-        cuts = {"fit.txt": places[:8], "valid.txt": places[8:10], "train.txt": places[:10], "test.txt": places[10:]}
-        for name, part in cuts.items():
-            files[name].append(" ".join(map(str, [user, *part])))
-    for name, written in files.items():
-        (tmp_path / name).write_text("\n".join(written) + "\n")
-    return tmp_path
-
-
 def test_gowalla_is_measured_and_published_figures_stand_apart(town: Path) -> None:
     said: list[str] = []
     result = gowalla.measure(town, lambda name, done, total: said.append(name))

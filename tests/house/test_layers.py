@@ -25,16 +25,15 @@ ONLY_IN = {
     "asyncio": ("api", "bench"), "litestar": ("api", "wiring"), "granian": ("wiring",), "typer": ("cli",),
     "rich": ("cli",), "tomllib": ("config", "ingest"), "torch": ("train",), "lightgbm": ("bench",),
     "pyspark": ("train",), "pyarrow": ("train",), "mlflow": ("train",), "implicit": ("bench",),
+    "threadpoolctl": ("bench",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}
 LAZY = ("wiring", "cli")  # may import inside a function: optional parts, and a command line that starts fast
-OPTIONAL = {
-    "torch": "train",
-    "lightgbm": "bench",
-    "implicit": "bench",
-}  # heavy libraries: imported by the one function that needs them
+OPTIONAL = {  # heavy libraries: imported by the one function that needs them
+    "torch": "train", "lightgbm": "bench", "implicit": "bench", "threadpoolctl": "bench",
+}  # fmt: skip
 
 
 def modules() -> list[Path]:

@@ -22,7 +22,7 @@ from foryou.train.ranking import rank_all
 
 ITERATIONS = 12
 JUDGED = 6_000  # users of validation that sweeps are judged by, drawn once
-GRID = ((0.01, 10.0), (0.01, 40.0), (0.1, 10.0), (0.1, 40.0), (1.0, 40.0))  # implicit: regularisation, confidence
+GRID = ((1.0, 10.0), (30.0, 10.0), (30.0, 100.0), (300.0, 100.0))  # implicit: regularisation, confidence
 Floats = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
 
@@ -130,16 +130,18 @@ def implicit_course(
     """Give the course of implicit's solver. Raises Unavailable where it is not installed."""
     try:
         import implicit
+        import threadpoolctl
     except ImportError as error:
         raise Unavailable("implicit is not installed; `pip install implicit`") from error
     matrix = als.matrix(log)
     course = Course({"regularisation": ridge, "confidence": confidence})
-    model = implicit.cpu.als.AlternatingLeastSquares(
-        factors=width, regularization=ridge, alpha=confidence, iterations=ITERATIONS, random_state=42
-    )
     watch = Watch(course, judge)
-    watch.start()
-    model.fit(matrix, show_progress=False, callback=lambda *_: watch.swept(model.user_factors, model.item_factors))
+    with threadpoolctl.threadpool_limits(1, "blas"):  # as implicit asks for: it has threads of its own
+        model = implicit.cpu.als.AlternatingLeastSquares(
+            factors=width, regularization=ridge, alpha=confidence, iterations=ITERATIONS, random_state=42
+        )
+        watch.start()
+        model.fit(matrix, show_progress=False, callback=lambda *_: watch.swept(model.user_factors, model.item_factors))
     return course
 
 

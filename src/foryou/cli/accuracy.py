@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foryou.bench import accuracy, als
+from foryou.bench import accuracy, als, scorecard
 from foryou.cli import measure, show
 from foryou.cli.app import JsonOption, bench
 from foryou.domain.errors import Invalid
@@ -50,3 +50,11 @@ def als_(
     with show.progress() as report:
         result = als.compare(folder, tuple(width or (64, 128)), report)
     measure.tell("als", result, json)
+
+
+@bench.command("scorecard")
+def scorecard_(
+    folder: Annotated[Path, typer.Argument(help="folder of kept results")] = Path("docs/scorecard"),
+) -> None:
+    """The README's table of accuracy, as Markdown, from results of `bench accuracy` kept as JSON files."""
+    show.write(scorecard.table(folder))
