@@ -31,7 +31,7 @@ PUBLISHED = {  # Recall@20, NDCG@20
     "MF + bilateral softmax loss": (0.1882, 0.1584), "LightGCN + bilateral softmax loss": (0.1892, 0.1590),
     "BSPM-EM": (0.1920, 0.1597),
 }  # fmt: skip
-ALS = als.AlsSettings(width=64, iterations=12, unobserved=0.01, regularisation=0.01, power=1.0, steps=3)
+ALS = als.AlsSettings(width=64, iterations=12, unobserved=0.01, regularisation=0.003, power=1.0, steps=3)
 GRAPH = graph.GraphSettings()
 SERVED = ((1_024, 300),)  # D and K
 
