@@ -62,7 +62,12 @@ def test_gowalla_is_measured_and_published_figures_stand_apart(town: Path) -> No
     said: list[str] = []
     result = gowalla.measure(town, lambda name, done, total: said.append(name))
     rows = {row["model"]: row for row in result["models"]}
-    assert list(rows) == ["popularity", "als, 64-D", "graph filter, 1024-D and 300 links"]
+    assert list(rows) == [
+        "popularity",
+        "als, 128-D",
+        "graph filter, 1024-D and 300 links",
+        "graph filter and als, 1024-D and 128-D",
+    ]
     assert rows["graph filter, 1024-D and 300 links"]["test"]["recall_at_20"] == 1  # ten places of the group are left
     assert rows["popularity"]["test"]["recall_at_20"] < 1
     assert result["ours"]["recall_at_20"] == rows[result["ours"]["model"]]["test"]["recall_at_20"]

@@ -31,9 +31,11 @@ PUBLISHED = {  # Recall@20, NDCG@20
     "MF + bilateral softmax loss": (0.1882, 0.1584), "LightGCN + bilateral softmax loss": (0.1892, 0.1590),
     "BSPM-EM": (0.1920, 0.1597),
 }  # fmt: skip
-ALS = als.AlsSettings(width=64, iterations=12, unobserved=0.01, regularisation=0.003, power=1.0, steps=3)
+ALS = als.AlsSettings(width=128, iterations=10, unobserved=0.01, regularisation=0.003, power=1.0, steps=3)
 GRAPH = graph.GraphSettings()
 SERVED = ((1_024, 300),)  # D and K
+BLEND = 0.4  # weight of ALS beside the graph filter
+SCALED = 500  # users whose scores say how large those of a model are
 
 
 def measure(folder: Path, on_progress: Callable[[str, int, int], None]) -> dict[str, Any]:
@@ -76,6 +78,27 @@ def models(log: Interactions, own: Ragged) -> Iterator[tuple[str, Callable[[], S
     for width, links in SERVED:
         settings = replace(GRAPH, width=width, neighbours=links)
         yield f"graph filter, {width}-D and {links} links", partial(filtered, settings)
+        yield (
+            f"graph filter and als, {width}-D and {ALS.width}-D",
+            partial(_both, partial(filtered, settings), log, len(own.start) - 1),
+        )
+
+
+def _both(filtered: Callable[[], Score], log: Interactions, users: int) -> Score:
+    return blended(filtered(), factors(log), users)
+
+
+def blended(first: Score, second: Score, users: int) -> Score:
+    """Give the sum of two models' scores, the second `BLEND` times as heavy, by their norms over some users."""
+    some = np.sort(np.random.default_rng(0).choice(users, min(SCALED, users), replace=False))
+    scale = np.float32(BLEND * np.linalg.norm(first(some)) / max(float(np.linalg.norm(second(some))), 1e-30))
+
+    def score(block: NDArray[np.int64]) -> NDArray[np.float32]:
+        both = first(block)
+        both += scale * second(block)
+        return both
+
+    return score
 
 
 def popularity(log: Interactions) -> Score:
