@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 import oracles
 import oracles_folding
 import oracles_terms
+import oracles_tower
 from foryou import kernels
 from tries import tries
 
@@ -39,7 +40,7 @@ def slates(draw: st.DrawFn) -> SimpleNamespace:
 def test_every_kernel_has_a_slow_version() -> None:
     public = [name for name, one in vars(kernels).items() if hasattr(one, "py_func") and not name.startswith("_")]
     assert public
-    slow = vars(oracles) | vars(oracles_terms) | vars(oracles_folding)
+    slow = vars(oracles) | vars(oracles_terms) | vars(oracles_folding) | vars(oracles_tower)
     assert [name for name in public if not inspect.isfunction(slow.get(name))] == []
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import oracles_tower
 from foryou.domain import catalog as catalogs
 from foryou.domain.event import Action, Event
 from foryou.domain.item import Item, ItemChange
@@ -60,6 +61,18 @@ def test_the_vector_is_that_of_pytorch(seed: int, long: int) -> None:
     people = random.choice(SHAPE.people, 2, replace=False).tolist()
     found = tower.users(walk[None], np.array([long], np.int32), tower.start([people]))[0]
     assert np.abs(found - by_torch(arrays, walk[-SHAPE.window :], people)).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("long", "vectors", "width", "heads"), [(0, 5, 6, 3), (1, 5, 6, 2), (4, 3, 2, 1), (23, 9, 8, 4)]
+)
+def test_the_vector_is_that_of_the_slow_version_in_any_shape(long: int, vectors: int, width: int, heads: int) -> None:
+    shape = Shape(items=40, terms=2, people=2, vectors=vectors, width=width, blocks=2, heads=heads, wide=1, window=30)
+    arrays, random = random_arrays(7, shape), np.random.default_rng(long)
+    tower, walk = Tower(arrays), random.integers(1, 41, long).astype(np.int32)
+    found = tower.users(walk[None], np.array([long], np.int32), tower.start([[1]]))[0]
+    start = arrays["start"] + arrays["people"][1]
+    assert np.abs(found - oracles_tower.tower_users(arrays["vectors"][walk], start, arrays)).max() < 1e-4
 
 
 def test_a_user_has_the_same_bits_alone_and_in_a_batch() -> None:
