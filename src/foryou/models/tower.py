@@ -103,7 +103,7 @@ class Tower:
 
     def start(self, people: list[list[int]]) -> Values:
         """Give what stands before the history: the terms of each user (`person`) -> float32 [B, W]."""
-        out = np.tile(self._start, (len(people), 1))
+        out = np.repeat(self._start[None], len(people), axis=0)
         for row, terms in enumerate(people):
             places = _places(self._people_names, np.array(terms, np.uint32))
             if len(places):
@@ -177,6 +177,7 @@ def _oldest_first(history: Numbers, counts: NDArray[np.bool_]) -> tuple[Numbers,
 
 def _places(names: NDArray[np.uint32], terms: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Give where those terms stand that have a name."""
-    place = np.searchsorted(names, terms)
-    known = np.append(names, np.uint32(0))[place] == terms
-    return np.asarray(place[known & (place < len(names))])
+    if not len(names):
+        return np.zeros(0, np.intp)
+    place = np.minimum(np.searchsorted(names, terms), len(names) - 1)
+    return np.asarray(place[names[place] == terms])
