@@ -29,6 +29,7 @@ SETTINGS = TowerSettings(
     vectors=128, width=64, blocks=2, heads=2, wide=2, window=200, epochs=14, rate=0.002, tokens=3_200, dropout=0.2,
     id_dropout=0.05, negatives=4_096, hard=0, seed=42, more=7,
 )  # fmt: skip
+WORK = Path("var/bench/ml-1m")
 HISTORIES = (50, 200)
 VALIDATION = 512
 EASE = tuple(item_item.EaseSettings(regularisation, decay) for regularisation in (100.0, 400.0) for decay in (0.9, 1.0))
@@ -72,9 +73,9 @@ def measure(folder: Path, on_progress: Progress) -> dict[str, Any]:
 
 
 def next_item(
-    folder: Path, on_progress: Progress, work: Path | None = None, settings: TowerSettings = SETTINGS
+    folder: Path, on_progress: Progress, work: Path = WORK, settings: TowerSettings = SETTINGS
 ) -> dict[str, Any]:
-    """Give the figures of the towers, the baselines and the literature. `work`: a folder for the checkpoint.
+    """Give the figures of the towers, the baselines and the literature. `work`: where its checkpoint lies.
 
     A run that was broken off goes on from there; a finished training with equal settings is not repeated. Raises
     NotFound where the folder lacks a file.
@@ -96,7 +97,7 @@ def next_item(
 
 
 def _trained(
-    data: Data, settings: TowerSettings, work: Path | None, on_progress: Progress, curve: list[dict[str, float]]
+    data: Data, settings: TowerSettings, work: Path, on_progress: Progress, curve: list[dict[str, float]]
 ) -> dict[str, NDArray[Any]]:
     histories = histories_of(data)
 
@@ -105,7 +106,7 @@ def _trained(
         curve.append({"epoch": epoch, **found})
 
     return two_tower.fit(
-        histories, settings, work / f"towers-{two_tower.fingerprint(histories, settings)}.npz" if work else None,
+        histories, settings, work / f"towers-{two_tower.fingerprint(histories, settings)}.npz",
         lambda done, total: on_progress("two_tower", done, total), judged,
     )  # fmt: skip
 
