@@ -82,6 +82,7 @@ def judge(
 
 
 def figures(rank: NDArray[np.int32], user: NDArray[np.int32]) -> dict[str, float]:
+    """Give NDCG@10 with its interval, hit rate and precision at 10 of predictions with one relevant item each."""
     gain, hit = metrics.ndcg_of_rank(rank), (rank >= 0) & (rank < metrics.K)
     low, high = metrics.interval(gain, user)
     return {
@@ -143,6 +144,7 @@ def done_before(log: Interactions, cut: int) -> NDArray[np.int64]:
 def slices(
     log: Interactions, cut: int, before: NDArray[np.int64], gains: dict[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
+    """Give the mean gain of each model for new users, heavy users, new items and users without a history."""
     known = np.bincount(log.item[:cut], minlength=log.items + 1) > 0
     groups = {
         "new_users": before < NEW_USER, "heavy_users": before >= HEAVY_USER, "new_items": ~known[log.item[cut:]],
