@@ -24,8 +24,8 @@ def test_both_solvers_run_over_the_same_data_and_every_sweep_is_judged(
     result = compare(town, (4,), lambda *_: None)
     row = result["widths"][0]
     courses = row["courses"]
-    assert [course["solver"] for course in courses] == ["ours", "implicit", "implicit"]
+    assert [course["solver"] for course in courses] == ["ours"] * 4 + ["implicit"] * 2
     assert all(len(course["ndcg_at_20"]) == len(course["wall_s"]) == 3 for course in courses)
     assert all(course["wall_s"] == sorted(course["wall_s"]) for course in courses)
-    assert row["mark_ndcg_at_20"] == max(max(course["ndcg_at_20"]) for course in courses[1:])
+    assert row["mark_ndcg_at_20"] == max(max(course["ndcg_at_20"]) for course in courses[4:])
     assert row["implicit"]["sweeps"] >= 1

@@ -23,6 +23,7 @@ from foryou.train.ranking import rank_all
 ITERATIONS = 12
 JUDGED = 6_000  # users of validation that sweeps are judged by, drawn once
 GRID = ((1.0, 10.0), (30.0, 10.0), (30.0, 100.0), (300.0, 100.0))  # implicit: regularisation, confidence
+OURS = ((0.01, 0.003, 1.0), (0.01, 0.005, 1.0), (0.005, 0.006, 1.0), (0.01, 3.0, 0.0))  # α, λ, ν
 Floats = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
 
@@ -91,15 +92,19 @@ def _at(
         on_progress(f"implicit {width}", number + 1, len(GRID))
     best = max(theirs, key=lambda course: max(course.ndcg_at_20))
     mark = max(best.ndcg_at_20)
-    ours = our_course(log, replace(gowalla.ALS, width=width, iterations=ITERATIONS), judge)
-    on_progress(f"ours {width}", 1, 1)
+    all_ours = []
+    for number, (unobserved, ridge, power) in enumerate(OURS):
+        settings = als.AlsSettings(width, ITERATIONS, unobserved, ridge, power, steps=3)
+        all_ours.append(our_course(log, settings, judge))
+        on_progress(f"ours {width}", number + 1, len(OURS))
+    ours = max(all_ours, key=lambda course: max(course.ndcg_at_20))
     them, us = reached(best, mark), reached(ours, mark)
     return {
         "width": width, "mark_ndcg_at_20": mark, "implicit": them, "ours": us,
         "ours_best_ndcg_at_20": max(ours.ndcg_at_20),
         "wall_ratio": round(us["wall_s"] / them["wall_s"], 3) if us else None,
         "cpu_ratio": round(us["cpu_s"] / them["cpu_s"], 3) if us else None,
-        "courses": [_told("ours", ours), *[_told("implicit", course) for course in theirs]],
+        "courses": [*[_told("ours", course) for course in all_ours], *[_told("implicit", course) for course in theirs]],
     }  # fmt: skip
 
 
