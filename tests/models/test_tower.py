@@ -117,6 +117,14 @@ def test_likes_and_ratings_count_oldest_first_and_a_new_item_by_its_terms() -> N
     np.testing.assert_allclose(filled(tower, asked(*ANN), items)[0], wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_terms_that_are_told_anew_make_a_new_vector_and_older_views_keep_theirs() -> None:
+    tower, moved = served(), LATER.extended([ItemChange(item_id="comet", op="patch", categories=("c5",))], {})
+    found = [tower.fresh(catalog).vectors[0] for catalog in (LATER, moved, LATER)]
+    of = [tower._terms[tower._term_names == term(Kind.CATEGORY, name)][0] for name in ("c3", "c5", "c3")]
+    assert np.array_equal(found, of)
+    assert len(tower.fresh(STOCK).items) == 0
+
+
 def test_the_score_without_an_action_is_that_of_a_history_without_it() -> None:
     tower, items = served(), np.tile(np.arange(1, SHAPE.items + 2, dtype=np.int32), (2, 1))
     batch, out = asked(*ANN), np.full((2, 6, SHAPE.items + 1), np.nan, np.float32)

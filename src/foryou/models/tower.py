@@ -75,7 +75,8 @@ class Tower:
         self._start, self._people, self._people_names = arrays["start"], arrays["people"], arrays["people_names"]
         self._terms, self._term_names = arrays["terms"], arrays["term_names"]
         none = Fresh(np.zeros(0, np.int32), np.zeros((0, self.vectors.shape[1]), np.float32), np.zeros(0, np.int32))
-        self._known: tuple[Catalog | None, Fresh] = (None, none)  # swapped whole
+        self._known: tuple[tuple[Catalog | None, Fresh], ...] = ((None, none),)  # swapped whole: two threads look
+        self._since: dict[int, tuple[object, Values]] = {}  # new item -> the terms that it had, and its vector
 
     def prepare(self, catalog: Catalog) -> None:
         """Work out the vectors of new items before they are used, so that no request waits for it."""
@@ -83,14 +84,25 @@ class Tower:
 
     def fresh(self, catalog: Catalog) -> Fresh:
         """Give the vectors of items beyond the training; worked out once per catalog."""
-        known, found = self._known
-        if known is not catalog:
-            items = np.array(sorted(item for item in catalog.terms.changed if item >= len(self.vectors)), np.int32)
-            place = np.full(len(catalog) + 1 if len(items) else 0, -1, np.int32)
-            place[items] = np.arange(len(items))
-            found = Fresh(items, self.described(*catalog.terms.take(items)), place)
-            self._known = catalog, found
+        for known, found in reversed(self._known):
+            if known is catalog:
+                return found
+        items = np.array(sorted(item for item in catalog.terms.changed if item >= len(self.vectors)), np.int32)
+        place = np.full(len(catalog) + 1 if len(items) else 0, -1, np.int32)
+        place[items] = np.arange(len(items))
+        vectors = np.zeros((len(items), self.vectors.shape[1]), np.float32)
+        for row, item in zip(vectors, items.tolist(), strict=True):
+            row[:] = self._of_new(item, catalog.terms.changed[item])
+        found = Fresh(items, vectors, place)
+        self._known = (*self._known[-2:], (catalog, found))
         return found
+
+    def _of_new(self, item: int, terms: NDArray[np.uint32]) -> Values:
+        known = self._since.get(item)
+        if known is None or known[0] is not terms:
+            vector = self.described(terms, np.array([0, len(terms)]))[0]
+            known = self._since[item] = (terms, vector)
+        return known[1]
 
     def described(self, values: NDArray[np.uint32], start: NDArray[np.int64]) -> Values:
         """Give the mean of the vectors of the terms of each item: values[start[n]:start[n + 1]] -> float32 [n, D]."""
@@ -119,7 +131,7 @@ class Tower:
             cut = np.maximum(length - self.window, 0)
             columns = np.minimum(cut[:, None] + np.arange(self.window), history.shape[1] - 1)
             history, length = np.take_along_axis(history, columns, axis=1), np.minimum(length, self.window)
-        new, w = fresh or self._known[1], self._weights
+        new, w = fresh or self._known[-1][1], self._weights
         out = np.empty((len(history), self.vectors.shape[1]), np.float32)
         kernels.tower_users(
             self.vectors, new.vectors, new.place, np.ascontiguousarray(history, np.int32), length.astype(np.int32),
