@@ -268,8 +268,8 @@ def idle_parts(config: Config, done: evaluate.Judgement) -> list[str]:
     """Give the sources and rules of the home page that are switched on and never contributed to what was shown."""
     home = config.placements["home"]
     on = {
-        "collaborative": home.collaborative, "item_to_item": home.item_to_item, "popular": home.popular,
-        "exploration": home.explore_share,
+        "collaborative": home.collaborative, "two_tower": home.two_tower, "item_to_item": home.item_to_item,
+        "popular": home.popular, "exploration": home.explore_share,
     }  # fmt: skip
     rules = {"seen": 1, "category_cap": home.category_cap}
     idle = [name for name, quota in on.items() if quota and not done.sources.get(name)]
