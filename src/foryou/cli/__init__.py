@@ -10,6 +10,7 @@ from foryou.cli import (
     archives,
     demo,
     doctor,
+    export,
     learn,
     letters,
     look,
@@ -26,7 +27,9 @@ from foryou.domain.errors import ForyouError
 
 __all__ = ["app", "main"]
 
-COMMANDS = (demo, simulate, learn, train, archives, run, look, letters, verify, doctor, measure, accuracy, services)
+COMMANDS = (
+    demo, simulate, learn, train, archives, export, run, look, letters, verify, doctor, measure, accuracy, services,
+)  # fmt: skip
 
 
 def main() -> None:
