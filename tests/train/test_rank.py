@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from foryou.models.calibration import probability
 from foryou.models.mlp import Ranker
 from foryou.train import rank
 from foryou.train.blend import Choices
@@ -100,3 +101,22 @@ def test_with_nothing_to_learn_from_the_fixed_weights_are_served() -> None:
     found = unlearned(settings())
     assert (found.chosen, found.arrays["blend"].tolist()) == ("blend", [list(PRIORS.values())] * 2)
     assert found.arrays["ensemble"].shape == (2, 3)
+
+
+def test_what_each_input_is_worth_and_how_true_its_chances_are_is_said_of_the_winner() -> None:
+    choices = world(crossed=False)
+    found = learned(choices, settings(kinds=()), quiet)
+    worth = {name: found.report[f"importance_{name}"] for name in PRIORS}
+    assert worth["a"] > 2 * worth["b"] > 0
+    assert worth["silent"] == 0
+    knots = np.asarray(found.arrays["calibration"], np.float32)
+    said = np.concatenate([probability(knots, found.arrays["blend"][1] @ inputs) for inputs in choices.inputs])
+    assert said.mean() == pytest.approx(1 / 20, rel=0.1)
+    assert found.report["calibration_ece"] < 0.02
+    assert found.report["calibration_brier"] < 0.9 * found.report["calibration_brier_usual"]
+
+
+def test_where_too_little_was_chosen_there_is_no_curve() -> None:
+    found = learned(world(crossed=False, lists=60), settings(kinds=()), quiet)
+    assert "calibration" not in found.arrays
+    assert "calibration_ece" not in found.report

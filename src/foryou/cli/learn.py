@@ -16,6 +16,7 @@ from foryou.ingest import importers
 from foryou.ingest.importers import ImportReport
 from foryou.ingest.importers import mapping as mappings
 from foryou.train import evaluate as evaluating
+from foryou.train import importance
 from foryou.wiring import training
 from foryou.wiring.home import Home
 
@@ -111,6 +112,8 @@ def tell_trained(done: training.Trained, quiet: bool = False) -> None:
         for example in one.examples:
             show.say(f"    [dim]{show.plain(example)}[/]", quiet)
     show.say(f"bundle {done.manifest.version}: gate {gate.verdict}: {gate.reason}", quiet)
+    if matter := importance.heaviest(done.manifest.report):
+        show.say("inputs that matter most, by NDCG@10: " + ", ".join(f"{n} {v:.4f}" for n, v in matter), quiet)
     show.say(
         f"{'in force' if done.promoted else 'not in force'}; "
         + ", ".join(f"{k} {v:.1f} s" for k, v in done.seconds.items()),

@@ -115,14 +115,14 @@ def _ascended(
 ) -> NDArray[np.float64]:  # fmt: skip
     """Give the weights after coordinate ascent on NDCG@10 (Metzler, Croft 2007), from `weight` on."""
     scores = inputs @ weight.astype(np.float32)
-    best = float(_ndcg(scores, start, lists, chosen))
+    best = float(ndcg(scores, start, lists, chosen))
     for round_ in range(ROUNDS):
         for place in range(len(weight)):
             for step in STEPS:
                 move = step / 2**round_ * max(weight[place], 0.1)
                 move = max(move, -weight[place])
                 tried = scores + np.float32(move) * inputs[:, place]
-                value = float(_ndcg(tried, start, lists, chosen))
+                value = float(ndcg(tried, start, lists, chosen))
                 if value > best + 1e-5:
                     best, scores = value, tried
                     weight[place] += move
@@ -130,9 +130,10 @@ def _ascended(
 
 
 @njit(cache=True)
-def _ndcg(
+def ndcg(
     scores: NDArray[np.float32], start: NDArray[np.int64], lists: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> float:
+    """Give mean NDCG@10 of events: the place `chosen` in their list; scores [T], list q is start[q]..start[q+1]."""
     total = 0.0
     for e in range(len(lists)):
         first, end = start[lists[e]], start[lists[e] + 1]

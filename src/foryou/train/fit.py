@@ -139,7 +139,9 @@ class Fit:
         popular = rank.by_input(choices, "popularity", self.settings.rank) if by_shown else (
             self._popular_ndcg(log, arrays, seen)
         )  # fmt: skip
-        report.figures |= {f"validation_{name}_ndcg_at_10": value for name, value in ranked.figures.items()}
+        report.figures |= {
+            f"validation_{name}_ndcg_at_10": value for name, value in ranked.figures.items()
+        } | ranked.report
         ours = ranked.figures[ranked.chosen]
         report.figures |= {"validation_ndcg_at_10": ours, "popularity_ndcg_at_10": popular}
         learned_from = " by what was shown" if by_shown else ""

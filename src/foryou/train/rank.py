@@ -8,14 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.errors import Unavailable
+from foryou.models.calibration import NAME as CALIBRATION
 from foryou.models.mlp import Ranker
-from foryou.train import blend
+from foryou.train import blend, calibrate, importance
 from foryou.train.blend import Choices
 from foryou.train.metrics import ndcg_of_rank, paired_bootstrap
 from foryou.train.ranker import Groups, Settings, calibration, fit_logistic, fit_mlp
 
 Arrays = dict[str, NDArray[np.generic]]
 Scorer = dict[str, NDArray[np.float32]]  # of one ranker
+Score = Callable[
+    [NDArray[np.float32], bool], NDArray[np.float32]
+]  # of inputs [F, C], and of whether there is a history
+Figures = dict[str, float]
 KEPT = 300  # candidates of a list that are kept for learning, the best by a draft …
 CHANCE = 100  # … and some by chance
 CROWDS = 2_000
@@ -52,11 +57,12 @@ class RankSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """All rankers as arrays of a bundle, and which one won with which NDCG@10."""
+    """All rankers as arrays of a bundle, which one won with which NDCG@10, and what else is known of the winner."""
 
     arrays: Arrays
     chosen: str
     figures: dict[str, float]
+    report: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class _Fitted:
     """The rankers of one set of choices: scores inputs [F, C] of a list, by name."""
 
     arrays: Arrays
-    scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]]
+    scores: dict[str, Score]
 
 
 def unlearned(settings: RankSettings) -> Ranked:
@@ -77,16 +83,37 @@ def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str
     """Give the rankers of these choices, which stand in the order of time."""
     half = len(choices.inputs) // 2
     lists = np.array(choices.lists)
-    on_progress("rankers", 0, 2)
+    on_progress("rankers", 0, 3)
     early = _fitted(choices, np.arange(half), settings)
     late = np.flatnonzero(lists >= half)
     gains = {name: _gains(choices, late, score) for name, score in early.scores.items()}
     figures = {name: float(gain.mean()) for name, gain in gains.items()}
     chosen = _winner(gains, np.unique(np.array(choices.user)[lists[late]], return_inverse=True)[1])
-    on_progress("rankers", 1, 2)
+    on_progress("rankers", 1, 3)
     whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
-    on_progress("rankers", 2, 2)
-    return Ranked(whole.arrays, chosen, figures)
+    on_progress("rankers", 2, 3)
+    newer, winner = np.arange(half, len(choices.inputs)), early.scores[chosen]
+    report = importance.permuted(choices, newer, winner, tuple(settings.priors), settings.seed)
+    knots, measured = _calibrated(choices, newer, winner, whole.scores[chosen])
+    on_progress("rankers", 3, 3)
+    return Ranked(whole.arrays | knots, chosen, figures, report | measured)
+
+
+def _calibrated(choices: Choices, lists: NDArray[np.intp], early: Score, whole: Score) -> tuple[Arrays, Figures]:
+    """Give the curve of the served fit, from lists that the early fit did not learn from, and how true it is."""
+    if not len(lists):
+        return {}, {}
+    then, now = (np.concatenate([score(choices.inputs[q], choices.warm[q]) for q in lists]) for score in (early, whole))
+    start = np.concatenate([[0], np.cumsum([choices.inputs[q].shape[1] for q in lists])])
+    label = np.zeros(start[-1], np.bool_)
+    for q, place in zip(choices.lists, choices.chosen, strict=True):
+        if q >= lists[0] and place >= 0:
+            label[start[q - lists[0]] + place] = True
+    knots = calibrate.curve(then, label)
+    if knots is None:
+        return {}, {}
+    half = np.repeat(np.arange(len(lists)) % 2 == 0, np.diff(start))
+    return {CALIBRATION: calibrate.rescaled(knots, then, now)}, calibrate.figures(then, label, half)
 
 
 def _winner(gains: dict[str, NDArray[np.float64]], user: NDArray[np.intp]) -> str:
@@ -110,9 +137,7 @@ def by_input(choices: Choices, name: str, settings: RankSettings) -> float:
     return float(_gains(choices, late, lambda inputs, warm: inputs[place]).mean()) if len(late) else 0.0
 
 
-def _gains(
-    choices: Choices, events: NDArray[np.intp], score: Callable[[NDArray[np.float32], bool], NDArray[np.float32]]
-) -> NDArray[np.float64]:
+def _gains(choices: Choices, events: NDArray[np.intp], score: Score) -> NDArray[np.float64]:
     """Give NDCG@10 of these events, each among all candidates of its list."""
     rank = np.full(len(events), -1, np.int64)
     last, scores = -1, np.zeros(0, np.float32)
@@ -131,7 +156,7 @@ def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
     groups = _groups(choices, lists, settings)
     fixed = settings.ensemble(groups.inputs.std(axis=0))
     arrays: Arrays = {"ensemble": fixed, "blend": weight}
-    scores: dict[str, Callable[[NDArray[np.float32], bool], NDArray[np.float32]]] = {
+    scores: dict[str, Score] = {
         "ensemble": lambda inputs, warm: np.asarray(fixed[int(warm)] @ inputs),
         "blend": lambda inputs, warm: np.asarray(weight[int(warm)] @ inputs),
     }
@@ -184,7 +209,7 @@ def _blend(choices: Choices, prior: NDArray[np.float32], among: NDArray[np.intp]
     ])  # fmt: skip
 
 
-def _of_network(ranker: Ranker) -> Callable[[NDArray[np.float32], bool], NDArray[np.float32]]:
+def _of_network(ranker: Ranker) -> Score:
     def score(inputs: NDArray[np.float32], warm: bool) -> NDArray[np.float32]:  # noqa: ARG001
         out = np.empty(inputs.shape[1], np.float32)
         ranker.score(inputs, out)
