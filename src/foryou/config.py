@@ -259,6 +259,9 @@ class Train(Group, frozen=True):
     rankers: Annotated[
         tuple[str, ...], Meta(description="rankers that are learned and compared beside ensemble and blend")
     ] = ("logistic", "mlp")
+    objective: Annotated[
+        Literal["click", "watch_time"], Meta(description="what rankers are learned for: choices, or seconds watched")
+    ] = "click"
     taken_up: Annotated[int, Meta(ge=1, description="answers taken up, to learn rankers from what was shown")] = 1_000
     graph_spectrum: Annotated[
         int, Meta(ge=1, le=4_096, description="graph filter: singular vectors of its low pass")
@@ -331,6 +334,11 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
         raise Invalid(
             "configuration", str(error), "`foryou config --explain` lists every key with its bounds"
         ) from None
+    if found.train.objective == "watch_time" and not {"logistic", "mlp"} & set(found.train.rankers):
+        raise Invalid(
+            "train.rankers", "holds no learned ranker, and the others know nothing of watch time",
+            "name logistic or mlp, or set train.objective to click",
+        )  # fmt: skip
     for name, placement in found.placements.items():
         _check(f"placements.{name}", placement)
     return found

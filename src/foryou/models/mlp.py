@@ -68,6 +68,11 @@ class Ranker:
         slope, shift = self._calibration
         return np.asarray(1 / (1 + np.exp(-(slope * logit + shift))), np.float32)
 
+    @staticmethod
+    def seconds(logit: F32) -> F32:
+        """Give the seconds that a candidate is expected to be watched, where the objective was `watch_time`."""
+        return np.exp(logit)
+
 
 def _packed(layers: list[NDArray[Any]], biases: list[NDArray[Any]], inputs: int) -> tuple[NDArray[np.int64], F32]:
     """Give the widths [L+1] of the layers (filled up to STEP) and one array of their weights and biases.

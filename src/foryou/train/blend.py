@@ -25,7 +25,7 @@ class Choices:
     """Lists of candidates and what was chosen from them.
 
     inputs: one float32 [F, c] per list · chosen: one int per event, its place in the list, -1 = not a candidate ·
-    lists: which list each event belongs to
+    lists: which list each event belongs to · worth: of each event, 1, or the seconds that were watched
     """
 
     inputs: list[NDArray[np.float32]] = field(default_factory=list)
@@ -34,10 +34,12 @@ class Choices:
     warm: list[bool] = field(default_factory=list)  # of each list: whether its user had a history
     lists: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
+    worth: list[float] = field(default_factory=list)
 
     def add(
         self, inputs: NDArray[np.float32], chosen: Sequence[int], warm: bool = True,
         position: NDArray[np.int16] | None = None, user: str = "",
+        worth: Sequence[float] = (),
     ) -> None:  # fmt: skip
         """Add a list with the places that were chosen from it; `position` where its candidates were shown, if so."""
         self.warm.append(warm)
@@ -45,6 +47,7 @@ class Choices:
         self.position.append(np.full(inputs.shape[1], -1, np.int16) if position is None else position)
         self.lists += [len(self.inputs)] * len(chosen)
         self.chosen += chosen
+        self.worth += worth or [1.0] * len(chosen)
         self.inputs.append(inputs)
 
 

@@ -39,6 +39,7 @@ from foryou.train.dataset import Interactions
 from foryou.train.graph import GraphSettings
 from foryou.train.metrics import ndcg_of_rank
 from foryou.train.two_tower import TowerSettings
+from foryou.train.watched import seconds as seconds_watched
 
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
 BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
@@ -135,8 +136,8 @@ class Fit:
                 choices, seen = self._choices(draft, log, cut, catalog)
         with report.stage("rankers"):
             ranked = rank.learned(choices, self.settings.rank, self.on_progress)
-        report.figures["exposures"] = float(taught)
-        popular = rank.by_input(choices, "popularity", self.settings.rank) if by_shown else (
+        report.figures["exposures"], watching = float(taught), self.settings.rank.watching
+        popular = rank.by_input(choices, "popularity", self.settings.rank) if by_shown or watching else (
             self._popular_ndcg(log, arrays, seen)
         )  # fmt: skip
         report.figures |= {
@@ -163,6 +164,7 @@ class Fit:
         grouped = replay.pages(log, cut, len(log))[-BLEND_PAGES:]
         rehearsal.feed_all(events[: grouped[0].start])
         choices = blend.Choices()
+        worth = seconds_watched(log) if self.settings.rank.watching else np.ones(len(log), np.float32)
         for pages in replay.together(grouped):
             watched.clear()
             rehearsal.ask([log.user_ids[page.user] for page in pages], [page.at_ms for page in pages], 10)
@@ -172,7 +174,13 @@ class Fit:
                 kept = self.settings.rank.worth_keeping(inputs, [c for c in chosen if c >= 0], len(choices.inputs))
                 now = {before: after for after, before in enumerate(kept.tolist())}
                 places = [now.get(c, -1) for c in chosen]
-                choices.add(np.ascontiguousarray(inputs[:, kept]), places, warm, user=log.user_ids[page.user])
+                choices.add(
+                    np.ascontiguousarray(inputs[:, kept]),
+                    places,
+                    warm,
+                    user=log.user_ids[page.user],
+                    worth=worth[page.start : page.end].tolist(),
+                )
             rehearsal.feed(events[pages[0].start : pages[-1].end])
             self.on_progress("choices", len(choices.inputs), len(grouped))
         return choices, grouped[0].start
@@ -206,7 +214,9 @@ class Fit:
             columns = [place[int(one.item[at])] for at in found]
             taken = [at for at, shown in enumerate(found) if one.label[shown]]
             at = np.array(found, np.int16)
-            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, at, one.user_id)
+            watching = self.settings.rank.watching
+            worth = [float(one.seconds[shown]) for shown in found if one.label[shown]] if watching else []
+            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, at, one.user_id, worth)
             self.on_progress("choices", done + 1, len(past))
         return choices
 

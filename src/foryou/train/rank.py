@@ -13,7 +13,7 @@ from foryou.models.mlp import Ranker
 from foryou.train import blend, calibrate, importance
 from foryou.train.blend import Choices
 from foryou.train.metrics import ndcg_of_rank, paired_bootstrap
-from foryou.train.ranker import Groups, Settings, calibration, fit_logistic, fit_mlp
+from foryou.train.ranker import Groups, Objective, Settings, calibration, fit_logistic, fit_mlp
 
 Arrays = dict[str, NDArray[np.generic]]
 Scorer = dict[str, NDArray[np.float32]]  # of one ranker
@@ -38,8 +38,13 @@ class RankSettings:
     draft: dict[str, float]
     ensemble: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     kinds: tuple[str, ...] = KINDS
-    fit: Settings = field(default_factory=lambda: Settings(objective="listwise", epochs=4, dropout=0.1))
+    fit: Settings = field(default_factory=lambda: fit_for("listwise"))
     seed: int = 42
+
+    @property
+    def watching(self) -> bool:
+        """Say whether what was chosen counts by the seconds that it was watched."""
+        return self.fit.objective == "watch_time"
 
     @property
     def prior(self) -> NDArray[np.float32]:
@@ -73,6 +78,11 @@ class _Fitted:
     scores: dict[str, Score]
 
 
+def fit_for(objective: Objective) -> Settings:
+    """Give how rankers are fitted for an objective."""
+    return Settings(objective=objective, epochs=4, dropout=0.1)
+
+
 def unlearned(settings: RankSettings) -> Ranked:
     """Give what is served where there is too little to learn from: the fixed weights."""
     ones = np.ones(len(settings.priors), np.float32)
@@ -88,7 +98,7 @@ def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str
     late = np.flatnonzero(lists >= half)
     gains = {name: _gains(choices, late, score) for name, score in early.scores.items()}
     figures = {name: float(gain.mean()) for name, gain in gains.items()}
-    chosen = _winner(gains, np.unique(np.array(choices.user)[lists[late]], return_inverse=True)[1])
+    chosen = _winner(gains, np.unique(np.array(choices.user)[lists[late]], return_inverse=True)[1], settings)
     on_progress("rankers", 1, 3)
     whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
     on_progress("rankers", 2, 3)
@@ -116,15 +126,18 @@ def _calibrated(choices: Choices, lists: NDArray[np.intp], early: Score, whole: 
     return {CALIBRATION: calibrate.rescaled(knots, then, now)}, calibrate.figures(then, label, half)
 
 
-def _winner(gains: dict[str, NDArray[np.float64]], user: NDArray[np.intp]) -> str:
+def _winner(gains: dict[str, NDArray[np.float64]], user: NDArray[np.intp], settings: RankSettings) -> str:
     """Give the ranker to serve: a heavier one only if it is surely better, by users, than the best lighter one.
 
-    The fixed mix is served only if it is surely better than the blend.
+    The fixed mix is served only if it is surely better than the blend. Of watch time only the learned ones know.
     """
     user = user % CROWDS  # many users are drawn in crowds: the resampling stays small
-    best = "blend"
-    for name in ("logistic", "mlp", "ensemble"):
-        if name in gains and len(user) and gains[best].any():
+    order: tuple[str, ...] = ("blend", "logistic", "mlp", "ensemble")
+    if settings.watching and {"logistic", "mlp"} & set(gains):
+        order = ("logistic", "mlp")
+    best, *others = [name for name in order if name in gains]
+    for name in others:
+        if len(user) and gains[best].any():
             ratio = paired_bootstrap(gains[name], gains[best], user.astype(np.int32))
             best = name if ratio.low > 1 else best
     return best
@@ -138,7 +151,7 @@ def by_input(choices: Choices, name: str, settings: RankSettings) -> float:
 
 
 def _gains(choices: Choices, events: NDArray[np.intp], score: Score) -> NDArray[np.float64]:
-    """Give NDCG@10 of these events, each among all candidates of its list."""
+    """Give NDCG@10 of these events, each among all candidates of its list, by what it is worth (on average 1)."""
     rank = np.full(len(events), -1, np.int64)
     last, scores = -1, np.zeros(0, np.float32)
     for place, event in enumerate(events.tolist()):
@@ -147,7 +160,8 @@ def _gains(choices: Choices, events: NDArray[np.intp], score: Score) -> NDArray[
             last, scores = q, score(choices.inputs[q], choices.warm[q])
         if mine >= 0:
             rank[place] = blend.rank_of(scores, mine)
-    return ndcg_of_rank(rank)
+    worth = np.array(choices.worth)[events]
+    return np.asarray(ndcg_of_rank(rank) * worth / max(float(worth.mean()) if len(worth) else 1.0, 1e-9))
 
 
 def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> _Fitted:
@@ -167,7 +181,9 @@ def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
             found = fit(groups, settings.fit, None, settings.prior)
         except Unavailable:  # PyTorch is not installed: the others do without
             continue
-        if name == "mlp":
+        if settings.watching:  # as if all that was passed over had been learned from
+            found["bias"] = found["bias"] + np.float32(np.log(_sampled(choices, lists, groups)))
+        elif name == "mlp":
             found = _joined(found, weight[1], groups)
         arrays |= {f"{name}-{key}": array for key, array in found.items()}
         scores[name] = _of_network(Ranker(found))
@@ -222,13 +238,15 @@ def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
     """Give the lists as groups: what was chosen, and SAMPLED of the others by chance."""
     random = np.random.default_rng(settings.seed)
     chosen: dict[int, list[int]] = {}
-    for q, place in zip(choices.lists, choices.chosen, strict=True):
+    worth: dict[int, list[float]] = {}
+    for q, place, one in zip(choices.lists, choices.chosen, choices.worth, strict=True):
         if place >= 0:
             chosen.setdefault(q, []).append(place)
+            worth.setdefault(q, []).append(one if settings.watching else 1.0)
     inputs, labels, places, sizes, weights = [], [], [], [], []
     for q in lists.tolist():
-        mine = chosen.get(q)
-        if not mine:
+        mine = chosen.get(q, [])
+        if not mine and not settings.watching:  # of seconds, lists tell from which nothing was chosen, too
             continue
         whole = choices.inputs[q]
         others = np.setdiff1d(np.arange(whole.shape[1]), mine)
@@ -236,14 +254,21 @@ def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
         rows = np.concatenate([mine, some]).astype(np.intp)
         inputs.append(whole[:, rows].T)
         places.append(choices.position[q][rows])
-        labels.append(np.arange(len(rows)) < len(mine))
+        labels.append(np.concatenate([worth.get(q, []), np.zeros(len(some))]))
         sizes.append(len(rows))
-        weights.append(len(mine))
+        weights.append(1 if settings.watching else len(mine))
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     width = len(settings.priors)
     return Groups(
         np.ascontiguousarray(np.concatenate([np.zeros((0, width), np.float32), *inputs])), start,
-        np.concatenate([np.zeros(0, np.bool_), *labels]).astype(np.float32),
+        np.concatenate([np.zeros(0), *labels]).astype(np.float32),
         np.concatenate([np.zeros(0, np.int16), *places]),
-        np.array(weights, np.float32),
+        np.array(weights, np.float32), not settings.watching,
     )  # fmt: skip
+
+
+def _sampled(choices: Choices, lists: NDArray[np.intp], groups: Groups) -> float:
+    """Give the share of the candidates that were passed over which the groups of these lists hold."""
+    every = sum(choices.inputs[q].shape[1] for q in lists.tolist())
+    positive = int((groups.label > 0).sum())
+    return float(max(len(groups.label) - positive, 1) / max(every - positive, 1))

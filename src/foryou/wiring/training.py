@@ -190,7 +190,8 @@ def fitting(
         validation_share=train.validation_share, serving=serving_settings(train),
         sequence=sequence.SequenceSettings(train.sequence_width, train.sequence_epochs, seed=train.seed),
         rank=rank.RankSettings(
-            priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers, seed=train.seed
+            priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers,
+            fit=rank.fit_for("watch_time" if train.objective == "watch_time" else "listwise"), seed=train.seed,
         ),
         taken_up=train.taken_up, graph=_graph(config),
         towers=two_tower.TowerSettings(**msgspec.structs.asdict(train.two_tower), seed=train.seed)

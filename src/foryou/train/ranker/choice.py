@@ -29,5 +29,7 @@ def chosen(
         logit = Ranker(arrays).logits(judge.groups.inputs)
         figure = judged(judge.groups, logit + biases(arrays, judge))["ndcg_at_10"] if len(names) > 1 else 0.0
         if figure > best_figure:
-            best, best_figure = arrays | {"calibration": calibration(judge.groups, logit)}, figure
+            best, best_figure = arrays, figure
+            if name != "watch_time":  # its exp(logit) is seconds
+                best = arrays | {"calibration": calibration(judge.groups, logit)}
     return best

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from foryou.domain.errors import Unavailable
 from foryou.models.mlp import LIMIT
 from foryou.train.ranker.choice import chosen
-from foryou.train.ranker.groups import Arrays, Groups, Problem, Settings, exported, posed, seen_as
+from foryou.train.ranker.groups import FORMS, Arrays, Groups, Problem, Settings, exported, posed, seen_as
 from foryou.train.ranker.logistic import POSITION_RIDGE, solved
 from foryou.train.ranker.loss import residual
 
@@ -56,7 +56,7 @@ class _Fit:
 
     def __init__(self, torch: Any, problem: Problem, settings: Settings) -> None:
         self.torch, self.problem, self.settings = torch, problem, settings
-        self.listwise = settings.objective == "listwise"
+        self.form = FORMS[settings.objective]
         self.random = np.random.default_rng(settings.seed)
         self.masks = torch.Generator().manual_seed(settings.seed)
         wide, bias, position = solved(problem, settings)
@@ -121,7 +121,7 @@ class _Fit:
         slope = np.empty(len(rows))
         residual(
             logit.detach().double().numpy(), start, problem.groups.label[rows], problem.groups.weight[groups],
-            self.listwise, slope,
+            self.form, slope,
         )  # fmt: skip
         self.optimiser.zero_grad()
         logit.backward(torch.from_numpy(slope.astype(np.float32)))
@@ -151,7 +151,7 @@ class _Fit:
                 part = slice(first, first + ROWS)
                 z, place = torch.from_numpy(judge.z[part]), torch.from_numpy(judge.place[part])
                 logit[part] = self._logit(z, place).numpy()
-        return residual(logit, groups.start, groups.label, groups.weight, self.listwise, np.empty(len(logit)))
+        return residual(logit, groups.start, groups.label, groups.weight, self.form, np.empty(len(logit)))
 
     def _arrays(self) -> Arrays:
         def copied(tensor: Tensor) -> NDArray[np.float32]:

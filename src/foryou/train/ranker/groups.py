@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from foryou.domain.errors import Invalid
 
-Objective = Literal["pointwise", "listwise", "auto"]
+Objective = Literal["pointwise", "listwise", "watch_time", "auto"]
+FORMS = {"pointwise": 0, "listwise": 1, "watch_time": 2}  # of the loss
 Arrays = dict[str, NDArray[np.float32]]
 
 PLACES = 64  # positions that get a bias of their own; those behind share the last
@@ -17,7 +18,7 @@ PLACES = 64  # positions that get a bias of their own; those behind share the la
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a ranker is fitted. `auto` fits both objectives and keeps the better one on validation."""
+    """How a ranker is fitted. `auto` fits pointwise and listwise, and keeps the better one on validation."""
 
     objective: Objective = "auto"
     ridge: float = 1e-3  # pulls the wide weights (per standard deviation of the input) towards the prior
@@ -36,7 +37,7 @@ class Settings:
 class Groups:
     """Lists of candidates and what was chosen.  T rows in Q groups, group q is rows start[q]..start[q+1]
 
-    inputs float32 [T, F] · start int64 [Q+1] · label float32 [T], 0..1, 1 = chosen ·
+    inputs float32 [T, F] · start int64 [Q+1] · label float32 [T], 0..1, 1 = chosen (watch_time: seconds watched) ·
     position int16 [T], place in the list that was shown, 0 = first, -1 = not known · weight float32 [Q]
     """
 
@@ -45,6 +46,7 @@ class Groups:
     label: NDArray[np.float32]
     position: NDArray[np.int16]
     weight: NDArray[np.float32]
+    unit: bool = True  # labels are 0..1, not seconds
 
     def __post_init__(self) -> None:
         """Check the shapes and values.
@@ -62,7 +64,8 @@ class Groups:
             )  # fmt: skip
         if (broken := np.flatnonzero(~np.isfinite(self.inputs).all(axis=0))).size:
             raise Invalid("inputs", f"column {broken[0]} has a value that is not finite", "fill it before training")
-        if rows and not 0 <= float(self.label.min()) <= float(self.label.max()) <= 1:
+        most = 1 if self.unit else float("inf")
+        if rows and not 0 <= float(self.label.min()) <= float(self.label.max()) <= most:
             raise Invalid("label", f"{float(self.label.min())} to {float(self.label.max())}", "labels are 0 to 1")
 
     def __len__(self) -> int:
@@ -78,7 +81,7 @@ class Groups:
     def where(self, groups: NDArray[np.integer]) -> "Groups":
         """Give these groups, in this order."""
         start, rows = self.rows(groups)
-        return Groups(self.inputs[rows], start, self.label[rows], self.position[rows], self.weight[groups])
+        return Groups(self.inputs[rows], start, self.label[rows], self.position[rows], self.weight[groups], self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,19 @@ from foryou.train.ranker.groups import Groups
 @njit(cache=True)
 def residual(
     logit: NDArray[np.float64], start: NDArray[np.int64], label: NDArray[np.float32], weight: NDArray[np.float32],
-    listwise: bool, slope: NDArray[np.float64],
+    form: int, slope: NDArray[np.float64],
 ) -> float:  # fmt: skip
     """Give the mean loss of logits [T] and fill slope [T] with its derivative.
 
     Pointwise: binary cross-entropy, mean over rows. Listwise: cross-entropy of the softmax over the group (Cao et al.
-    2007), mean over groups in which something was chosen. Both weighted by group.
+    2007), mean over groups in which something was chosen. Watch time: logistic, what was watched weighs its seconds
+    (the label), all else 1, so exp(logit) comes to be the expected seconds (Covington, Adams, Sargin 2016). All
+    weighted by group. form: `groups.FORMS`.
     """
     loss, count = 0.0, 1e-12
     for q in range(len(weight)):
         first, end = start[q], start[q + 1]
-        if listwise:
+        if form == 1:
             chosen, best, total = 0.0, -np.inf, 0.0
             for t in range(first, end):
                 chosen += label[t]
@@ -39,8 +41,11 @@ def residual(
             count += weight[q]
         else:
             for t in range(first, end):
-                loss += weight[q] * (max(logit[t], 0.0) - logit[t] * label[t] + np.log1p(np.exp(-abs(logit[t]))))
-                slope[t] = weight[q] * (1 / (1 + np.exp(-logit[t])) - label[t])
+                counts = label[t] if form == 2 and label[t] > 0 else 1.0
+                loss += weight[q] * (
+                    counts * (max(logit[t], 0.0) + np.log1p(np.exp(-abs(logit[t])))) - logit[t] * label[t]
+                )
+                slope[t] = weight[q] * (counts / (1 + np.exp(-logit[t])) - label[t])
             count += weight[q] * (end - first)
     slope /= count
     return float(loss / count)
