@@ -27,7 +27,7 @@ from foryou.train.two_tower import Histories, TowerSettings
 WORK = Path("var/bench/ml-1m")
 SETTINGS = TowerSettings(
     vectors=128, width=64, blocks=2, heads=2, wide=2, window=200, epochs=14, rate=0.002, tokens=3_200, dropout=0.2,
-    id_dropout=0.05, negatives=4_096, hard=0, seed=42, more=7,
+    id_dropout=0.05, negatives=4_096, hard=0, seed=42,
 )  # fmt: skip
 WORK = Path("var/bench/ml-1m")
 HISTORIES = (50, 200)

@@ -26,7 +26,6 @@ Arrays = dict[str, NDArray[np.generic]]
 Tensor = Any
 WARM_UP = 200  # steps in which the rate rises
 LAST_RATE = 0.02  # of the highest, at the end; in between it falls like a cosine
-MORE_RATE = 0.5  # of the highest, where it falls once more
 BETAS = (0.9, 0.98)
 NORM = 1.0  # of a step's gradient, at most
 SAVE_EVERY_S = 60.0  # between checkpoints
@@ -38,9 +37,7 @@ OBLIVION = 0.1  # share of windows that are learned from without knowing who the
 class TowerSettings:
     """D `vectors`, W `width`, `blocks`, `heads`, the inner width of a block in W, the longest history that is seen;
     passes over the log, step size, entries per step, share of values dropped, share of items that a step sees without
-    their id, items drawn and hard ones to compare with (all are compared where there are no more), seed, device;
-    `more` passes after those, in which the step size falls once more, from half of its height (Loshchilov, Hutter
-    2017, SGDR).
+    their id, items drawn and hard ones to compare with (all are compared where there are no more), seed, device.
     """
 
     vectors: int = 128
@@ -58,7 +55,6 @@ class TowerSettings:
     hard: int = 256
     seed: int = 42
     device: str = "auto"
-    more: int = 0
 
 
 def fit(
@@ -113,16 +109,15 @@ class _Run:
     def through(self, on_progress: Callable[[int, int], None], on_epoch: Callable[[int, Arrays], None]) -> Arrays:
         """Go through all epochs that are left, and give the arrays."""
         settings, done, total, saved = self.settings, 0, 0, time.monotonic()
-        for epoch in range(settings.epochs + settings.more):
+        for epoch in range(settings.epochs):
             found = batches(self.histories, settings.window, settings.tokens, (settings.seed, epoch))
             total = total or len(found) * settings.epochs  # about: windows are cut anew in each epoch
-            for place, windows in enumerate(found):
+            for windows in found:
                 done += 1
                 if done <= self.step:
                     continue
-                again = (epoch - settings.epochs + place / len(found)) / max(1, settings.more)
-                self._learn(windows, _pace(self.step, total) if again < 0 else MORE_RATE * _cosine(again))
-                on_progress(done, max(done, total + len(found) * settings.more))
+                self._learn(windows, _pace(self.step, total))
+                on_progress(min(self.step, total), total)
                 if time.monotonic() - saved > SAVE_EVERY_S:
                     self._save()
                     saved = time.monotonic()
@@ -283,10 +278,5 @@ def _padded(item: NDArray[np.int32], windows: list[Window]) -> NDArray[np.int32]
 
 def _pace(step: int, total: int) -> float:
     """Give the share of the step size: up for WARM_UP steps, then down like a cosine."""
-    return min(1.0, (step + 1) / WARM_UP) * _cosine(step / max(1, total))
-
-
-def _cosine(done: float) -> float:
-    """Give a share that falls from 1 to LAST_RATE while `done` goes from 0 to 1."""
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return LAST_RATE + (1 - LAST_RATE) * fall
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
+    return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * fall)
