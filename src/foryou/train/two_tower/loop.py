@@ -217,7 +217,7 @@ class _Run:
         if not self._checkpoint or not self._checkpoint.exists():
             return 0
         with np.load(self._checkpoint) as state:
-            if str(state["fingerprint"]) != self._fingerprint:
+            if str(state.get("fingerprint")) != self._fingerprint:
                 return 0
             step = int(state["step"])
             for name, one in self.parameters.items():
