@@ -27,12 +27,13 @@ ONLY_IN = {
     "pyspark": ("train",), "pyarrow": ("train",), "mlflow": ("train",), "implicit": ("bench",),
     "threadpoolctl": ("bench",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
+    "optuna": ("train",),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}
 LAZY = ("wiring", "cli")  # may import inside a function: optional parts, and a command line that starts fast
 OPTIONAL = {  # heavy libraries: imported by the one function that needs them
-    "torch": "train", "lightgbm": "bench", "implicit": "bench", "threadpoolctl": "bench",
+    "torch": "train", "lightgbm": "bench", "optuna": "train", "implicit": "bench", "threadpoolctl": "bench",
 }  # fmt: skip
 
 

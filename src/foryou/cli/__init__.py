@@ -20,6 +20,7 @@ from foryou.cli import (
     show,
     simulate,
     train,
+    tuning,
     verify,
 )
 from foryou.cli.app import app
@@ -28,7 +29,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, archives, export, run, look, letters, verify, doctor, measure, accuracy, services,
+    demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, accuracy,
+    services,
 )  # fmt: skip
 
 

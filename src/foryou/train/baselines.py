@@ -67,11 +67,11 @@ def tuned(
 
 
 def _popularity(log: Interactions) -> Score:
-    count = _counts(log)
+    count = counts(log)
     return lambda history, taste: np.tile(count, (len(history), 1))
 
 
-def _counts(log: Interactions) -> NDArray[np.float32]:
+def counts(log: Interactions) -> NDArray[np.float32]:
     return np.bincount(log.item, minlength=log.items + 1).astype(np.float32)
 
 
@@ -89,19 +89,19 @@ def _knn(shrink: float, last: int) -> Baseline:
         norm = np.sqrt(np.diag(gram))
         links = (gram / (norm[:, None] * norm[None, :] + shrink)).astype(np.float32)
         np.fill_diagonal(links, 0)
-        return _summed(links, last, _counts(log))
+        return summed(links, last, counts(log))
 
     return Baseline("item_knn", {"shrink": shrink, "last": last}, fit)
 
 
 def _ease(name: str, regularisation: float, last: int) -> Baseline:
     def fit(log: Interactions) -> Score:
-        return _summed(item_item.ease(log, item_item.EaseSettings(regularisation)), last, _counts(log))
+        return summed(item_item.ease(log, item_item.EaseSettings(regularisation)), last, counts(log))
 
     return Baseline(name, {"regularisation": regularisation, "last": last}, fit)
 
 
-def _summed(links: NDArray[np.float32], last: int, count: NDArray[np.float32]) -> Score:
+def summed(links: NDArray[np.float32], last: int, count: NDArray[np.float32]) -> Score:
     """Sum the rows of the newest items; every action counts one, also a low rating (as published protocols have it)."""
 
     def score(history: NDArray[np.int32], taste: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG001
@@ -121,12 +121,12 @@ def _als(regularisation: float, power: float, last: int, unobserved: float = 0.1
         everything = log.where(np.arange(len(log)))
         everything.taste[:] = 1
         vectors, spectrum = rotated(als.factorise(everything, settings))
-        return _folded_in(vectors, spectrum, settings, last, _counts(log))
+        return folded_in(vectors, spectrum, settings, last, counts(log))
 
     return Baseline("als_fold_in", {"regularisation": regularisation, "power": power, "last": last}, fit)
 
 
-def _folded_in(
+def folded_in(
     vectors: NDArray[np.float32],
     spectrum: NDArray[np.float32],
     settings: als.AlsSettings,
