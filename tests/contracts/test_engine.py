@@ -30,6 +30,7 @@ from foryou.wiring.engines import Computes, wanted
 from servers import absent
 from worlds import NOW_MS
 
+pytestmark = pytest.mark.xdist_group("spark")  # one session, by one worker of the run
 MINUTE_MS = 60_000
 
 

@@ -72,6 +72,7 @@ def _popularity(log: Interactions) -> Score:
 
 
 def counts(log: Interactions) -> NDArray[np.float32]:
+    """Give how many events each item has.  float32 [N+1]"""
     return np.bincount(log.item, minlength=log.items + 1).astype(np.float32)
 
 
@@ -133,6 +134,7 @@ def folded_in(
     last: int,
     count: NDArray[np.float32],
 ) -> Score:
+    """Give a score by user vectors that are folded in from the newest items."""
     def score(history: NDArray[np.int32], taste: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG001
         newest = np.ascontiguousarray(history[:, :last])
         ones = np.ones(newest.shape, np.float32)
