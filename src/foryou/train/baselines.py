@@ -135,6 +135,7 @@ def folded_in(
     count: NDArray[np.float32],
 ) -> Score:
     """Give a score by user vectors that are folded in from the newest items."""
+
     def score(history: NDArray[np.int32], taste: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG001
         newest = np.ascontiguousarray(history[:, :last])
         ones = np.ones(newest.shape, np.float32)
