@@ -68,7 +68,7 @@ def _quality(judged: Judged) -> str:
         bar
         for name, one in judged.slices.items()
         for bar in (
-            Bar(f"{name} ({one['events']:,})".replace("_", " "), one["ndcg_at_10"]),
+            Bar(f"{name} ({int(one['events']):,})".replace("_", " "), one["ndcg_at_10"]),
             Bar("popularity", one["popularity"], faint=True),
         )
     ]
@@ -96,7 +96,7 @@ def _lists(judged: Judged) -> str:
         return ""
     rows = [(name.replace("_", " "), value, "") for name, value in judged.lists.items()]
     rows += [
-        (f"lists for {name.replace('_', ' ')}: whole", one["coverage"], f"{one['lists']:,} lists")
+        (f"lists for {name.replace('_', ' ')}: whole", one["coverage"], f"{int(one['lists']):,} lists")
         for name, one in judged.new_users.items()
     ]
     total = max(1, sum(judged.sources.values()))
@@ -151,19 +151,15 @@ def _settings(seconds: Mapping[str, float], settings: Mapping[str, Any]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    top = "".join(f"<th{_kind(place)}>{escape(name)}</th>" for place, name in enumerate(head))
+    rows = [*rows]
+    numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
+    kinds = [' class="n"' if number else "" for number in numbers]
+    top = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, head, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{_kind(_is_number(cell))}>{_said(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kind}>{_said(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _kind(number: object) -> str:
-    return ' class="n"' if number is True else ""
-
-
-def _is_number(cell: object) -> bool:
-    return isinstance(cell, (int, float))
 
 
 def _said(cell: object) -> str:
