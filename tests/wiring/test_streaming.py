@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 import worlds
 from foryou.domain.event import Action, Event
@@ -37,7 +38,7 @@ def test_a_process_that_is_never_idle_reads_what_has_come_and_empty_streams_once
         home.log.append(Stream.EVENTS, [event_record(Event(f"e{looks}", "ann", Action.VIEW, 1_000 + looks, "tea"))])
         return looks > 10
 
-    _Turn(home, worker, Metrics()).work(stopped)
+    _Turn(home, worker, Metrics(CollectorRegistry())).work(stopped)
     partitions = home.log.partitions()
     counts = Counter(asked)
     assert counts[Stream.EVENTS, True] == partitions  # once: from then on everything is followed
