@@ -51,7 +51,7 @@ def _rows(path: Path) -> list[tuple[str, ...]]:
 
 def _metric(name: str) -> str:
     kind, _, cut = name.partition("_at_")
-    return f"{'NDCG' if kind == 'ndcg' else kind.capitalize()}@{cut}"
+    return f"{kind.capitalize() if kind == 'recall' else kind.upper()}@{cut}"
 
 
 def _best(published: Mapping[str, Any], name: str) -> str:
