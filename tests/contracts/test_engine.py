@@ -30,7 +30,7 @@ from foryou.wiring.engines import Computes, wanted
 from servers import absent
 from worlds import NOW_MS
 
-pytestmark = pytest.mark.xdist_group("spark")  # one session, by one worker of the run
+pytestmark = pytest.mark.xdist_group("drills")  # one session, and not beside drills: it takes both cores
 MINUTE_MS = 60_000
 
 
