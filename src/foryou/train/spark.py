@@ -3,7 +3,9 @@
 Equal to `train.local` row by row; the contract over both stands in tests/contracts/test_engine.py.
 """
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -172,6 +174,7 @@ def _started(settings: SparkSettings, folder: Path) -> SparkSession:
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
     }  # fmt: skip
     if settings.master.startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else whichever python3 comes first
         said |= {
             "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
             "spark.local.dir": str(folder / "shuffle"),
