@@ -20,6 +20,7 @@ from foryou.domain.clock import ManualClock
 from foryou.domain.event import Action, Event
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.lists import NO_LISTS, ItemList, ListChange, shelf
+from foryou.domain.log import Stream
 from foryou.domain.ports import ModelStore
 from foryou.domain.records import Change
 from foryou.domain.release import Release
@@ -28,9 +29,11 @@ from foryou.features import trending
 from foryou.features.assemble import fingerprint
 from foryou.features.fold import fold
 from foryou.features.hydrate import Hydrate
+from foryou.ingest.codec import event_record, item_record, user_record
 from foryou.models.foldin import rotated
 from foryou.models.popularity import popularity_of
 from foryou.serve.pipeline import Pipeline
+from foryou.simulate.world import World
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
 from foryou.stores.log_sqlite import SqliteLog
@@ -167,6 +170,20 @@ def home_in(folder: Path, models: ModelStore | None = None, **groups: object) ->
         log=SqliteLog(folder / "log", clock), features=SqliteFeatures(folder / "features.db", clock),
         items=SqliteItems(folder / "items.db", clock), models=models or ObjectModels((folder / "models").as_uri()),
     )  # fmt: skip
+
+
+def lived(folder: Path, train: Train, users: int, items: int, events: int) -> None:
+    """Fill a home with a simulated world, and fold it."""
+    home = home_in(folder, train=train)
+    streams = {ItemChange: (Stream.ITEMS, item_record), Event: (Stream.EVENTS, event_record)}
+    for one in World(now_ms=NOW_MS, users=users, items=items, events=events).read():
+        stream, record = streams.get(type(one), (Stream.USERS, user_record))
+        home.log.append(stream, [record(one)])  # type: ignore[operator]
+    worker = home.worker()
+    worker.lease()
+    worker.catch_up()
+    worker.release()
+    home.close()
 
 
 def query(user: str, k: int = 10, seed: int = 0, now_ms: int = NOW_MS, **more: object) -> Query:

@@ -14,16 +14,10 @@ import pytest
 import worlds
 from foryou.config import Train
 from foryou.domain.bundle import ModelBundle
-from foryou.domain.event import Event
-from foryou.domain.item import ItemChange
-from foryou.domain.log import Stream
-from foryou.ingest.codec import event_record, item_record, user_record
-from foryou.simulate.world import World
 from foryou.train.steps import Overdue, Patience
 from foryou.wiring.daily import FOLDER, REPORT, STEPS, daily
 from foryou.wiring.home import Home
 from foryou.wiring.tracking import tracking_of
-from worlds import NOW_MS
 
 SETTINGS = Train(width=6, iterations=2, rankers=(), sequence_epochs=1)
 KILLED = [one for one in STEPS if one != "track"]
@@ -59,16 +53,7 @@ def made(home: Home, told: list[dict[str, Any]] | None = None) -> ModelBundle:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a home with a simulated world folded in."""
     folder = tmp_path_factory.mktemp("base")
-    home = opened(folder)
-    streams = {ItemChange: (Stream.ITEMS, item_record), Event: (Stream.EVENTS, event_record)}
-    for one in World(now_ms=NOW_MS, users=40, items=60, events=1_200).read():
-        stream, record = streams.get(type(one), (Stream.USERS, user_record))
-        home.log.append(stream, [record(one)])  # type: ignore[operator]
-    worker = home.worker()
-    worker.lease()
-    worker.catch_up()
-    worker.release()
-    home.close()
+    worlds.lived(folder, SETTINGS, users=40, items=60, events=1_200)
     return folder
 
 

@@ -64,10 +64,6 @@ class Steps:
     patience: Patience = field(default_factory=Patience)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def done(self, name: str) -> bool:
-        """Say whether a step was done before."""
-        return (self.folder / name).is_dir()
-
     def step(self, name: str, make: Callable[[Path], tuple[Arrays, Any]]) -> Outcome:
         """Give the outcome of a step; `make` is only called if it was not done before.
 
