@@ -9,7 +9,7 @@ Tikk 2011), here in the eigenbasis of FᵀF: there the part of all items is diag
 
 # mypy: disable-error-code="untyped-decorator"
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -23,7 +23,8 @@ from foryou.train.dataset import Interactions
 class AlsSettings:
     """width D, sweeps, α (weight of a pair without action), λ, ν, confidence of a dislike, seed, gradient steps.
 
-    steps: of conjugate gradients per row and sweep; 0 = solve exactly.
+    steps: of conjugate gradients per row and sweep, as many at most as sweeps so far, for the factors of a cold start
+    are rough anyway; 0 = solve exactly.
     """
 
     width: int = 128
@@ -164,24 +165,24 @@ class _Side:
         np.cumsum(count, out=self.start[1:])
         ridge = settings.regularisation * (count + settings.unobserved * shape[1]) ** settings.power
         self.ridge = np.asarray(ridge, np.float64)
-        self._unobserved, self._steps = settings.unobserved, settings.steps
+        self._unobserved = settings.unobserved
 
-    def solve(self, factors: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Fill out with the rows' minimisers given the other side, or bring it nearer to them."""
-        if self._steps:
-            self._descend(factors, out)
+    def solve(self, factors: NDArray[np.float32], out: NDArray[np.float32], steps: int = 0) -> None:
+        """Fill out with the rows' minimisers given the other side, or bring it nearer to them by so many steps."""
+        if steps:
+            self._descend(factors, out, steps)
             return
         wide = factors.astype(np.float64)
         base = self._unobserved * (wide.T @ wide)
         _solve(self.start, self.other, self.confidence, self.preference, factors, base, self.ridge, out)
 
-    def _descend(self, factors: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    def _descend(self, factors: NDArray[np.float32], out: NDArray[np.float32], steps: int) -> None:
         spectrum, basis = np.linalg.eigh((factors.T @ factors).astype(np.float64))
         turn = basis.astype(np.float32)
         turned = out @ turn
         _descend(
             self.start, self.other, self.confidence, self.preference, factors @ turn,
-            (self._unobserved * spectrum).astype(np.float32), self.ridge.astype(np.float32), self._steps, turned,
+            (self._unobserved * spectrum).astype(np.float32), self.ridge.astype(np.float32), steps, turned,
         )  # fmt: skip
         out[:] = turned @ turn.T
 
@@ -222,8 +223,9 @@ def factors(
     by_user = _Side(user, item, taste, (len(users), log.items), settings)
     by_item = _Side(item, user, taste, (log.items + 1, len(users)), settings)
     for sweep in range(settings.iterations):
-        by_user.solve(items, users)
-        by_item.solve(users, items)
+        steps = settings.steps if start is not None else min(sweep + 1, settings.steps)
+        by_user.solve(items, users, steps)
+        by_item.solve(users, items, steps)
         items[kept] = old
         on_sweep(sweep + 1, users, items)
     return users, items
@@ -233,16 +235,19 @@ def folded(log: Interactions, items: NDArray[np.float32], settings: AlsSettings)
     """Give the user vectors float32 [U, D] that minimise the loss with these item vectors [N+1, D]."""
     user, item, taste = pairs(log)
     out = np.zeros((len(log.user_ids), items.shape[1]), np.float32)
-    _Side(user, item, taste, (len(out), log.items), replace(settings, steps=0)).solve(items, out)
+    _Side(user, item, taste, (len(out), log.items), settings).solve(items, out)
     return out
 
 
 def pairs(log: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
     """Give each user-item pair once, with its strongest taste (the newest of equals); pairs without taste left out."""
     rows = np.flatnonzero(log.taste)
+    pair = log.user[rows].astype(np.int64) * (log.items + 1) + log.item[rows]
+    if (np.diff(np.sort(pair)) > 0).all():
+        return log.user[rows], log.item[rows], log.taste[rows]
     order = np.lexsort((rows, np.abs(log.taste[rows])))
     rows = rows[order[::-1]]
-    _, first = np.unique(log.user[rows].astype(np.int64) * (log.items + 1) + log.item[rows], return_index=True)
+    _, first = np.unique(pair[order[::-1]], return_index=True)
     rows = rows[np.sort(first)]
     rows.sort()
     return log.user[rows], log.item[rows], log.taste[rows]
