@@ -12,6 +12,7 @@ from backends import Backend
 from racers import Course
 
 from foryou.domain.errors import Conflict, StalePosition
+from foryou.domain.log import partition_of
 from foryou.domain.ports import FeatureStore
 from foryou.domain.records import ACTION_DTYPE, NO_HISTORY, NO_SEEN, Change, Core, UserRecord
 
@@ -131,6 +132,32 @@ def test_a_change_is_refused_whole_if_one_of_its_streams_is_elsewhere(features: 
     with pytest.raises(StalePosition, match="partition 0 of users stands at 2, not at -1"):
         features.write(Change(0, {"events": 5}, {"events": 6, "users": 3}, {}, {}), token)
     assert features.position(0) == {"events": 5, "users": 2}
+
+
+def test_changes_of_several_partitions_are_written_together(features: FeatureStore, token: int) -> None:
+    users = {partition_of(user): user for user in map(str, range(40))}
+    some = [
+        change(-1, 5, partition=one, records={user: record(one + 1)}, counts={(HOUR, one + 1): 10})
+        for one, user in users.items()
+    ]
+    assert features.write_all(some, token) == [None] * len(some)
+    assert [features.position(one) for one in users] == [{"events": 5}] * len(users)
+    for one, found in zip(users, features.read(list(users.values())), strict=True):
+        assert_same(found, record(one + 1))
+    assert counters(features) == {(HOUR, one + 1): 10 for one in users}
+    assert features.write_all([], token) == []
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_change_that_is_refused_does_not_keep_the_others_from_being_written(
+    features: FeatureStore, token: int, bad: int
+) -> None:
+    some = [change(3 if one == bad else -1, 5, partition=one) for one in range(3)]
+    with pytest.raises(StalePosition, match=f"partition {bad} of events stands at -1, not at 3"):
+        features.write_all(some, token)
+    assert [features.position(one) for one in range(3)] == [{} if one == bad else {"events": 5} for one in range(3)]
+    with pytest.raises(StalePosition, match="lease"):
+        features.write_all([change(5, 6, partition=one) for one in range(3) if one != bad], token + 1)
 
 
 def test_the_same_change_twice_counts_once(features: FeatureStore, token: int) -> None:

@@ -15,7 +15,7 @@ from foryou.domain.exposure import Exposure
 from foryou.domain.log import PARTITIONS, partition_of
 from foryou.domain.records import HISTORY, NOBODY, SEEN, VIEWS, UserChange, UserRecord, pack, unpack
 from foryou.features import fold as module
-from foryou.features.fold import fold, fold_exposures, fold_profiles
+from foryou.features.fold import fold, fold_exposures, fold_parts, fold_profiles
 from tries import tries
 
 MANY = tries(75)
@@ -49,6 +49,14 @@ class Home:
         said = self._changes[partition][start : start + changes]
         self.records |= fold_profiles(self.records, said, range(start, start + len(said)))
         self._changed[partition] += len(said)
+
+    def leap(self) -> None:
+        """Fold the events of all partitions at once."""
+        parts = [(some, range(len(some))) for some in self._events]
+        for folded in fold_parts(self.records, parts):
+            self.records |= folded.records
+            self.counts.update(folded.counts)
+        self._folded = [len(some) for some in self._events]
 
     def finish(self, partitions: Iterable[int] = range(PARTITIONS)) -> "Home":
         for partition in partitions:
@@ -123,6 +131,8 @@ def test_any_pieces_in_any_order_of_partitions_and_streams_give_the_same_records
         for step in steps:
             in_pieces.step(*step)
         in_pieces.finish(order)
+        together = Home(*log)
+        together.leap()
         one_by_one = Home(*log)
         for one in log[0]:
             one_by_one.step(partition_of(one.user_id), 1, 0)
@@ -135,6 +145,7 @@ def test_any_pieces_in_any_order_of_partitions_and_streams_give_the_same_records
         patch.undo()
     assert in_pieces.state() == at_once.state()
     assert one_by_one.state() == at_once.state()
+    assert together.finish().state() == at_once.state()
     assert profiles_first.state() == at_once.state()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from foryou.domain.bundle import Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
+from foryou.domain.errors import Unavailable
 from foryou.domain.item import Item
 from foryou.domain.log import Appended, Entry, Position, Record, Stream
 from foryou.domain.records import Change, Trending, UserRecord
@@ -110,6 +111,13 @@ class FeatureStore(Protocol):
 
     def write(self, change: Change, token: int) -> None:
         """Write all of the change or nothing. StalePosition if `after` is not what is stored, or the lease is lost."""
+        ...
+
+    def write_all(self, changes: Sequence[Change], token: int) -> list[Unavailable | None]:
+        """Write changes of different partitions, each as `write` does; gives why some could not be reached.
+
+        What `write` refuses is raised when all have been tried.
+        """
         ...
 
     def position(self, partition: int) -> dict[str, int]:

@@ -49,20 +49,34 @@ def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offset
 
     `known` holds the record of every user in `events` (None = new); nothing of it is mutated.
     """
-    result = Folded()
+    return fold_parts(known, [(events, offsets)])[0]
+
+
+def fold_parts(
+    known: Mapping[str, UserRecord | None], parts: Sequence[tuple[Sequence[Event], Sequence[int]]]
+) -> list[Folded]:
+    """Fold events of several partitions, which have no user in common, as `fold` does; all at once."""
+    results = [Folded() for _ in parts]
+    events = [event for some, _ in parts for event in some]
+    offsets = [offset for _, some in parts for offset in some]
     users: dict[str, list[int]] = {}
+    part_of: dict[str, int] = {}
     cut: set[str] = set()
     for place, event in enumerate(events):
         users.setdefault(event.user_id, []).append(place)
         if event.action in _CUTS:
             cut.add(event.user_id)
+    for part, (some, _) in enumerate(parts):
+        part_of |= dict.fromkeys((event.user_id for event in some), part)
     arrays = columns(events)
     whole = {user: known.get(user) or NOBODY for user in users if user not in cut}
-    result.records = _fold_runs(whole, events, arrays, users, offsets, result)
+    for user, record in _fold_runs(whole, events, arrays, users, offsets, results, part_of).items():
+        results[part_of[user]].records[user] = record
     for user in cut:
-        record = _fold_pieces(user, known.get(user) or NOBODY, events, arrays, users[user], offsets, result)
-        result.records[user] = replace(record, offset=offsets[users[user][-1]])
-    return result
+        own = [results[part_of[user]]]
+        record = _fold_pieces(user, known.get(user) or NOBODY, events, arrays, users[user], offsets, own)
+        own[0].records[user] = replace(record, offset=offsets[users[user][-1]])
+    return results
 
 
 def _fold_pieces(
@@ -72,7 +86,7 @@ def _fold_pieces(
     arrays: EventColumns,
     places: list[int],
     offsets: Sequence[int],
-    result: Folded,
+    results: Sequence[Folded],
 ) -> UserRecord:
     """Fold the runs of events between alias and forget, which are rare, one after the other."""
     run: list[int] = []
@@ -81,7 +95,7 @@ def _fold_pieces(
             run.append(place)
             continue
         if run:
-            record = _fold_runs({user: record}, events, arrays, {user: run}, offsets, result)[user]
+            record = _fold_runs({user: record}, events, arrays, {user: run}, offsets, results, {user: 0})[user]
             run = []
         if place >= 0:
             forget = events[place].action is Action.FORGET
@@ -126,16 +140,19 @@ def _fold_runs(
     arrays: EventColumns,
     users: Mapping[str, list[int]],
     offsets: Sequence[int],
-    result: Folded,
+    results: Sequence[Folded],
+    part_of: Mapping[str, int],
 ) -> dict[str, UserRecord]:
-    """Fold the events at users[name] into the record of each user, all at once; counters go into `result`."""
+    """Fold the events at users[name] into the record of each user, all at once; counters go into `results`."""
     if not records:
         return {}
     places = [users[name] for name in records]
-    now = remembered(list(records.values()), places, arrays, HISTORY, SEEN)
-    for total, counts in ((result.counts, now.counts), (result.firsts, now.firsts)):
-        for key, count in counts.items():
-            total[key] = total.get(key, 0) + count
+    part = np.array([part_of[name] for name in records])
+    now = remembered(list(records.values()), places, arrays, HISTORY, SEEN, part, len(results))
+    for result, counts, firsts in zip(results, now.counts, now.firsts, strict=True):
+        for total, more in ((result.counts, counts), (result.firsts, firsts)):
+            for key, count in more.items():
+                total[key] = total.get(key, 0) + count
     shown = bool((arrays.action == CODE[Action.IMPRESSION]).any())
     found: dict[str, UserRecord] = {}
     for u, (name, record) in enumerate(records.items()):

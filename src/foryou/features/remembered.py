@@ -25,14 +25,15 @@ class Remembered:
     seen: list[NDArray[np.uint32]]
     views: list[tuple[int, ...]]
     acted: list[bool]
-    counts: Counts  # (hour, item hash) -> hundredths of an interest
-    firsts: Counts  # (day, item hash) -> how many newcomers began with it
+    counts: list[Counts]  # of each group, (hour, item hash) -> hundredths of an interest
+    firsts: list[Counts]  # of each group, (day, item hash) -> how many newcomers began with it
 
 
 def remembered(
-    records: Sequence[UserRecord], places: Sequence[Sequence[int]], arrays: EventColumns, most: int, most_seen: int
-) -> Remembered:
-    """Put the events at places[u], in log order, into the record of each user u.
+    records: Sequence[UserRecord], places: Sequence[Sequence[int]], arrays: EventColumns, most: int, most_seen: int,
+    group: NDArray[np.int64], groups: int,
+) -> Remembered:  # fmt: skip
+    """Put the events at places[u], in log order, into the record of each user u, who is of group[u].
 
     most, most_seen: entries that are kept of the history and of the items seen.
     """
@@ -62,14 +63,15 @@ def remembered(
     began = np.empty(len(new), np.bool_)
     kernels.beginnings(seen, seen_start, low, first, fresh, FIRST, began)
     weight = np.rint(_COUNT_UNIT * taste).astype(np.int64)
-    counted, liked = fresh & (weight > 0), began & (taste > 0)
+    counted, liked, group = fresh & (weight > 0), began & (taste > 0), group[owner]
+    hour, day = new["at_ms"] // HOUR_MS, new["at_ms"] // DAY_MS
     return Remembered(
         history=[merged[at : at + n].copy() for at, n in zip(ends.tolist(), size.tolist(), strict=False)],
         seen=[both[at : at + n].copy() for at, n in zip(seen_ends.tolist(), seen_size.tolist(), strict=False)],
         views=[tuple(row[:n]) for row, n in zip(views.tolist(), count.tolist(), strict=True)],
         acted=(np.diff(first) > 0).tolist(),
-        counts=_counted(new["at_ms"][counted] // HOUR_MS, new["item"][counted], weight[counted]),
-        firsts=_counted(new["at_ms"][liked] // DAY_MS, new["item"][liked], np.ones(liked.sum(), np.int64)),
+        counts=_counted(groups, group[counted], hour[counted], new["item"][counted], weight[counted]),
+        firsts=_counted(groups, group[liked], day[liked], new["item"][liked], np.ones(liked.sum(), np.int64)),
     )
 
 
@@ -89,12 +91,19 @@ def _room(start: NDArray[np.int64], first: NDArray[np.int64], most: int) -> tupl
     return _starts(np.minimum(most, np.diff(start) + np.diff(first))), np.empty(len(start) - 1, np.int64)
 
 
-def _counted(bucket: NDArray[np.int64], item: NDArray[np.uint64], count: NDArray[np.int64]) -> Counts:
-    """Give the sum of each (bucket, item)."""
+def _counted(
+    groups: int, group: NDArray[np.int64], bucket: NDArray[np.int64], item: NDArray[np.uint64], count: NDArray[np.int64]
+) -> list[Counts]:
+    """Give the sum of each (bucket, item), group by group."""
+    found: list[Counts] = [{} for _ in range(groups)]
     if not len(bucket):
-        return {}
-    order = np.lexsort((item, bucket))
-    bucket, item, count = bucket[order], item[order], count[order]
-    begins = np.flatnonzero(np.concatenate(([True], (bucket[1:] != bucket[:-1]) | (item[1:] != item[:-1]))))
-    sums = np.add.reduceat(count, begins)
-    return dict(zip(zip(bucket[begins].tolist(), item[begins].tolist(), strict=True), sums.tolist(), strict=True))
+        return found
+    order = np.lexsort((item, bucket, group))
+    group, bucket, item, count = group[order], bucket[order], item[order], count[order]
+    differs = (group[1:] != group[:-1]) | (bucket[1:] != bucket[:-1]) | (item[1:] != item[:-1])
+    begins = np.flatnonzero(np.concatenate(([True], differs)))
+    sums = np.add.reduceat(count, begins).tolist()
+    names = zip(bucket[begins].tolist(), item[begins].tolist(), strict=True)
+    for one, name, total in zip(group[begins].tolist(), names, sums, strict=True):
+        found[one][name] = total
+    return found

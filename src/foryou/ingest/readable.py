@@ -1,6 +1,6 @@
 """What in the log can be folded? What can be read, and does not break the fold; the rest is named with its reason."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ from foryou.domain.errors import Refused
 from foryou.domain.event import Event
 from foryou.domain.log import Entry, Stream
 from foryou.domain.records import UserRecord
-from foryou.features.fold import Folded, fold
+from foryou.features.fold import Folded, fold, fold_parts
 
 _T = TypeVar("_T")
 
@@ -53,11 +53,20 @@ def readable(stream: Stream, entries: list[Entry], decode: Callable[[bytes], _T]
     return found
 
 
-def foldable(known: Mapping[str, UserRecord | None], events: Readable[Event]) -> tuple[Folded, list[Unread]]:
-    """Fold events; where one breaks the fold, all but those that break it alone.
+def foldable(
+    known: Mapping[str, UserRecord | None], parts: Sequence[Readable[Event]]
+) -> list[tuple[Folded, list[Unread]]]:
+    """Fold events, partition by partition; where one breaks the fold, all but those that break it alone.
 
     Raises what the fold raises if it is none of them alone.
     """
+    try:
+        return [(one, []) for one in fold_parts(known, [(part.values, part.offsets) for part in parts])]
+    except Exception:  # noqa: BLE001 - it is raised again where no event alone is to blame
+        return [_all_but_broken(known, part) for part in parts]
+
+
+def _all_but_broken(known: Mapping[str, UserRecord | None], events: Readable[Event]) -> tuple[Folded, list[Unread]]:
     try:
         return fold(known, events.values, events.offsets), []
     except Exception:

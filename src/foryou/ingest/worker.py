@@ -2,22 +2,22 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from foryou.domain.errors import Unavailable
+from foryou.domain.errors import Incomplete, Unavailable
 from foryou.domain.item import Item, changed
 from foryou.domain.log import Position, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, Share
 from foryou.domain.records import Change, UserRecord
 from foryou.domain.shares import Alone
-from foryou.features.fold import Folded, fold_exposures, fold_profiles
-from foryou.ingest.codec import dead_letter, event_of, exposure_of, item_of, user_of
-from foryou.ingest.readable import Unread, foldable, readable
+from foryou.ingest.codec import dead_letter, item_of
+from foryou.ingest.readable import Unread, readable
+from foryou.ingest.turn import BY_USER, News, changes, news
 
 FOLDED = (Stream.EVENTS, Stream.USERS, Stream.ITEMS, Stream.EXPOSURES)
-BY_USER = (Stream.EVENTS, Stream.USERS, Stream.EXPOSURES)
 REST_S = 0.5  # before a partition whose store was away is tried again
 BEHIND_S = 60.0  # what was folded so long ago is folded for good: a failover of the store loses less
 
@@ -34,6 +34,7 @@ class Progress:
     away: dict[int, str] = field(default_factory=dict)
     resting: list[int] = field(default_factory=list)  # partitions passed over, as their store was away just now
     appended_ms: list[int] = field(default_factory=list)  # of the oldest event of each write: how fresh records are
+    full: bool = False  # of a stream as much was read as was asked for: there may be more
 
     def add(self, more: "Progress") -> None:
         """Add what another step did."""
@@ -44,6 +45,7 @@ class Progress:
         self.poison += more.poison
         self.away |= more.away
         self.appended_ms += more.appended_ms
+        self.full |= more.full
 
     @property
     def folded(self) -> dict[Stream, int]:
@@ -56,6 +58,22 @@ class Progress:
         """Say whether there was nothing to do."""
         return not (any(self.folded.values()) or self.away or self.resting)
 
+    def count(self, one: News) -> None:
+        """Add what was folded of a partition."""
+        self.events += one.counts[Stream.EVENTS]
+        self.users += one.counts[Stream.USERS]
+        self.exposures += one.counts[Stream.EXPOSURES]
+        self.appended_ms += [one.appended_ms] if one.counts[Stream.EVENTS] else []
+        self.full |= one.full
+
+    @contextmanager
+    def despite(self, partitions: Collection[int]) -> Iterator[None]:
+        """Go on where these partitions cannot be reached, and note why."""
+        try:
+            yield
+        except Unavailable as error:
+            self.away |= dict.fromkeys(partitions, str(error))
+
 
 class Worker:
     """Folds its share of a log into a feature store, and all items into an item store (None: users only).
@@ -63,7 +81,8 @@ class Worker:
     Killed at any moment it loses nothing: the position is written with the records it belongs to. Several may work at
     once, on shares of their own; if two take the same partition for theirs, the store refuses the one that is behind.
 
-    lanes: partitions folded at once, where log or store are elsewhere and waited for.
+    Who keeps up folds the news of all partitions together: few events cost what one costs. Who is behind takes one
+    partition after the other, for there users come again more often; `lanes` at a time, where servers are waited for.
     """
 
     def __init__(
@@ -79,7 +98,7 @@ class Worker:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
         self._share = share or Alone(log.partitions())
         self._lanes = ThreadPoolExecutor(lanes, "fold") if lanes > 1 else None
-        self._token = 0
+        self._token, self._behind = 0, False
         self._positions: dict[int, dict[str, int]] = {}
         self._resting: dict[int, float] = {}
         self._folded: deque[tuple[float, Position]] = deque()
@@ -114,6 +133,7 @@ class Worker:
         done.resting = [partition for partition in own if now < self._resting.get(partition, 0)]
         for turn in self._turns([one for one in own if one not in done.resting], streams, fresh):
             done.add(turn)
+        self._behind = done.full
         if self._items and Stream.ITEMS in streams:
             for partition in range(self._log.partitions()):
                 self._fold_items(self._items, partition, done, fresh)
@@ -122,23 +142,35 @@ class Worker:
         self._resting |= dict.fromkeys(done.away, time.monotonic() + REST_S)
         return done
 
-    def _turns(self, partitions: Sequence[int], streams: Collection[Stream], fresh: bool) -> list[Progress]:
-        """Fold a batch of each partition, several at once where there is waiting to be done for servers."""
+    def _turns(self, own: Sequence[int], streams: Collection[Stream], fresh: bool) -> list[Progress]:
+        """Fold what is new, of all partitions together, or of each by itself."""
+        if not own:
+            return []
+        if not self._behind:
+            return [self._turn(own, streams, -(-self._batch // len(own)), fresh)]
         if self._lanes is None:
-            return [self._turn(partition, streams, fresh) for partition in partitions]
-        turns = [self._lanes.submit(self._turn, partition, streams, fresh) for partition in partitions]
+            return [self._turn([partition], streams, self._batch, fresh) for partition in own]
+        turns = [self._lanes.submit(self._turn, [partition], streams, self._batch, fresh) for partition in own]
         wait(turns)  # all of them, also if one fails: nobody folds on behind the caller's back
         return [turn.result() for turn in turns]
 
-    def _turn(self, partition: int, streams: Collection[Stream], fresh: bool) -> Progress:
+    def _turn(self, partitions: Sequence[int], streams: Collection[Stream], limit: int, fresh: bool) -> Progress:
+        """Read up to `limit` entries of each stream and partition, fold and write them."""
         done = Progress()
-        try:
-            if Stream.EVENTS in streams or Stream.USERS in streams:
-                self._fold_users(partition, done, fresh)
-            if Stream.EXPOSURES in streams:
-                self._fold_exposures(partition, done, fresh)
-        except Unavailable as error:
-            done.away[partition] = str(error)
+        new: list[News] = []
+        for partition in partitions:
+            with done.despite([partition]):
+                if one := news(self._log, partition, self._position(partition), streams, limit, fresh):
+                    new.append(one)
+        known = self._known(new, done)
+        new = [one for one in new if one.partition not in done.away]
+        with done.despite([one.partition for one in new]):
+            made, unread = changes(known, new)
+            self._bury(unread, done)
+            self._write(made, done)
+        for one in new:
+            if one.partition not in done.away:
+                done.count(one)
         return done
 
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:
@@ -194,42 +226,6 @@ class Worker:
         if through:
             self._share.folded({one: offset for one, offset in through.items() if offset >= 0})
 
-    def _fold_users(self, partition: int, done: Progress, fresh: bool) -> None:
-        stands = self._position(partition)
-        before = {name.value: stands[name] for name in (Stream.EVENTS, Stream.USERS)}
-        entries = self._log.read(Stream.EVENTS, partition, before[Stream.EVENTS], self._batch, fresh)
-        profiles = self._log.read(Stream.USERS, partition, before[Stream.USERS], self._batch, fresh)
-        if not entries and not profiles:
-            return
-        events = readable(Stream.EVENTS, entries, event_of)
-        changes = readable(Stream.USERS, profiles, user_of)
-        known = self._known([*(event.user_id for event in events.values), *(one.user_id for one in changes.values)])
-        folded, unfoldable = foldable(known, events) if entries else (Folded(), [])
-        records = folded.records | fold_profiles(known | folded.records, changes.values, changes.offsets)
-        self._bury([*events.unread, *changes.unread, *unfoldable], done)
-        through = {
-            Stream.EVENTS.value: entries[-1].offset if entries else before[Stream.EVENTS],
-            Stream.USERS.value: profiles[-1].offset if profiles else before[Stream.USERS],
-        }
-        self._write(Change(partition, before, through, records, folded.counts, folded.firsts))
-        done.events += len(entries)
-        done.users += len(profiles)
-        if entries:
-            done.appended_ms.append(entries[0].appended_ms)
-
-    def _fold_exposures(self, partition: int, done: Progress, fresh: bool) -> None:
-        before = self._position(partition)
-        entries = self._log.read(Stream.EXPOSURES, partition, before[Stream.EXPOSURES], self._batch, fresh)
-        if not entries:
-            return
-        exposures = readable(Stream.EXPOSURES, entries, exposure_of)
-        known = self._known([one.user_id for one in exposures.values if one.user_id])
-        records = fold_exposures(known, exposures.values, exposures.offsets)
-        self._bury(exposures.unread, done)
-        name = Stream.EXPOSURES.value
-        self._write(Change(partition, {name: before[name]}, {name: entries[-1].offset}, records, {}))
-        done.exposures += len(entries)
-
     def _fold_items(self, items: ItemStore, partition: int, done: Progress, fresh: bool) -> None:
         after = items.position().get(partition, -1)
         entries = self._log.read(Stream.ITEMS, partition, after, self._batch, fresh)
@@ -244,9 +240,19 @@ class Worker:
         items.write(documents, partition, after, entries[-1].offset)
         done.items += len(entries)
 
-    def _known(self, users: Collection[str]) -> dict[str, UserRecord | None]:
-        names = list(dict.fromkeys(users))
-        return dict(zip(names, self._features.read(names), strict=True)) if names else {}
+    def _known(self, new: Sequence[News], done: Progress) -> dict[str, UserRecord | None]:
+        """Give the records of those whom the news are about; partitions whose records cannot be read are noted."""
+        names = list(dict.fromkeys(user for one in new for user in one.users))
+        missing: set[str] = set()
+        try:
+            found = self._features.read(names) if names else []
+        except Incomplete as error:
+            found, missing, why = list(error.found), {names[place] for place in error.missing}, str(error)
+        except Unavailable as error:
+            found, missing, why = [None] * len(names), set(names), str(error)
+        if missing:
+            done.away |= {one.partition: why for one in new if not missing.isdisjoint(one.users)}
+        return dict(zip(names, found, strict=True))
 
     def _bury(self, unread: list[Unread], done: Progress) -> None:
         """Put what could not be folded where somebody may look at it, before the position goes past it."""
@@ -255,11 +261,14 @@ class Worker:
             self._log.append(Stream.DEAD_LETTERS, letters)
             done.poison += [str(one) for one in unread]
 
-    def _write(self, change: Change) -> None:
-        """Write a change and remember where its partition stands then."""
-        position = self._positions.pop(change.partition)  # not known until the write has come through
-        self._features.write(change, self._token)
-        self._positions[change.partition] = position | change.through
+    def _write(self, made: Sequence[Change], done: Progress) -> None:
+        """Write changes and remember where their partitions stand then; those whose server is away are noted."""
+        stood = [self._positions.pop(one.partition) for one in made]  # not known until the write has come through
+        for change, position, away in zip(made, stood, self._features.write_all(made, self._token), strict=True):
+            if away is None:
+                self._positions[change.partition] = position | change.through
+            else:
+                done.away[change.partition] = str(away)
 
     def _position(self, partition: int) -> dict[str, int]:
         """Give the stored position of a partition, remembered from this worker's own writes."""

@@ -4,8 +4,9 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, ForyouError, Incomplete, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
@@ -135,10 +136,9 @@ class RedisFeatures:
         Refused if the stored records were folded by other rules, Invalid for a user of another partition.
         """
         shard = change.partition % self._shards
-        parts = self._parts(change, shard)
         for attempt in (1, 2):
-            head = (self._live[shard], int(self._generation is None), token, FOLD_VERSION, *parts)
-            said = self._servers.run("write", self._tags[shard], *head)
+            tag, arguments = self._call(change, token)
+            said = self._servers.run("write", tag, *arguments)
             if said[0] == b"ok":
                 return
             if said[0] == b"stale":
@@ -159,6 +159,33 @@ class RedisFeatures:
                     f" folds by {FOLD_VERSION}; run `foryou refold`"
                 )
             self._tell(right, [shard])  # it has not heard of this lease: it was down, or lost it in a failover
+
+    def write_all(self, changes: Sequence[Change], token: int) -> list[Unavailable | None]:
+        """Write changes of different partitions, each as `write` does, in one round trip to all servers.
+
+        Gives why some could not be reached. What `write` refuses is raised when all have been tried.
+        """
+        away: list[Unavailable | None] = [None] * len(changes)
+        refused: list[ForyouError] = []
+        for place, said in enumerate(self._servers.run_each("write", [self._call(one, token) for one in changes])):
+            try:
+                if isinstance(said, Unavailable):
+                    raise said
+                if said[0] != b"ok":  # it is told why, or tells a shard that has not heard of the lease
+                    self.write(changes[place], token)
+            except Unavailable as error:
+                away[place] = error
+            except ForyouError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+        return away
+
+    def _call(self, change: Change, token: int) -> tuple[bytes, Sequence[Any]]:
+        """Give the tag of a change and what its script takes."""
+        shard = change.partition % self._shards
+        head = (self._live[shard], int(self._generation is None), token, FOLD_VERSION)
+        return self._tags[shard], (*head, *self._parts(change, shard))
 
     def _parts(self, change: Change, shard: int) -> list[bytes | int | str]:
         """Give a change as the script takes it, from the partition on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition
+from foryou.domain.errors import Conflict, ForyouError, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import (
@@ -97,6 +97,24 @@ class SqliteFeatures:
             _add(connection, "firsts", "day", KEPT_DAYS, generation, firsts)
             if Stream.EVENTS in change.through and self._generation is None:
                 _remember(connection, change, self._clock.now_ms())
+
+    def write_all(self, changes: Sequence[Change], token: int) -> list[Unavailable | None]:
+        """Write changes of different partitions, each as `write` does; gives why some could not be reached.
+
+        What `write` refuses is raised when all have been tried.
+        """
+        away: list[Unavailable | None] = [None] * len(changes)
+        refused: list[ForyouError] = []
+        for place, change in enumerate(changes):
+            try:
+                self.write(change, token)
+            except Unavailable as error:
+                away[place] = error
+            except ForyouError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+        return away
 
     def position(self, partition: int) -> dict[str, int]:
         """Give stream -> offset that the records of a partition reflect; {} = nothing yet."""

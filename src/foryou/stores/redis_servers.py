@@ -120,22 +120,46 @@ class Servers:
 
     def run_all(self, name: str, calls: Sequence[tuple[bytes, Sequence[Any]]]) -> list[Any]:
         """Run a script once per tag with its arguments, in one round trip to all servers. Raises Unavailable."""
+        found = self.run_each(name, calls)
+        for one in found:
+            if isinstance(one, Unavailable):
+                raise one
+        return found
+
+    def run_each(self, name: str, calls: Sequence[tuple[bytes, Sequence[Any]]]) -> list[Any]:
+        """Run a script as `run_all` does; the Unavailable of a server stands at the places of what it was asked."""
         known_as = script(name)[1]
         found: list[Any] = [None] * len(calls)
-        with self._translated():
-            ways = _by_node([(number, self._usable(tag)) for number, (tag, _) in enumerate(calls)])
-            made = asked([
-                Call(node, [("EVALSHA", known_as, 1, calls[n][0], *calls[n][1]) for n in numbers])
-                for node, numbers in ways
-            ])  # fmt: skip
-            ends = time.monotonic() + self._patience.write_ms / 1e3
-            for call, (_, numbers) in zip(made, ways, strict=True):
-                for number, answer in zip(numbers, call.answers(ends), strict=True):
-                    found[number] = answer
-        return [
-            self.run(name, tag, *arguments) if isinstance(answer, RedisError) else answer
-            for answer, (tag, arguments) in zip(found, calls, strict=True)
-        ]
+        ways: list[tuple[int, Node]] = []
+        for number, (tag, _) in enumerate(calls):
+            try:
+                with self._translated():
+                    ways.append((number, self._usable(tag)))
+            except Unavailable as error:
+                found[number] = error
+        nodes = _by_node(ways)
+        made = asked([
+            Call(node, [("EVALSHA", known_as, 1, calls[n][0], *calls[n][1]) for n in numbers])
+            for node, numbers in nodes
+        ])  # fmt: skip
+        ends = time.monotonic() + self._patience.write_ms / 1e3
+        for call, (node, numbers) in zip(made, nodes, strict=True):
+            for number, answer in zip(numbers, call.answers(ends), strict=True):
+                found[number] = self._settled(name, calls[number], node, answer)
+        return found
+
+    def _settled(self, name: str, call: tuple[bytes, Sequence[Any]], node: Node, answer: Any) -> Any:
+        """Give the answer of a script, asked again where the server did not know it, or has it no more."""
+        if not isinstance(answer, RedisError):
+            return answer
+        try:
+            with self._translated():
+                if isinstance(answer, Disconnected | Silent):
+                    self._down.add(node.name, answer)
+                    raise answer
+            return self.run(name, call[0], *call[1])
+        except Unavailable as error:
+            return error
 
     def fold_of(self, key: bytes, offset: int) -> list[bytes]:
         """Give the member of a sorted set with the lowest score from `offset` up. Raises Unavailable."""
