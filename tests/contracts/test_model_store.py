@@ -259,6 +259,21 @@ def test_a_damaged_catalog_is_refused(models: ModelStore, models_backend: Backen
         models_backend.open().load_catalog("c1")
 
 
+def test_a_catalog_of_another_release_is_refused_with_the_arrays_it_lacks(
+    models: ModelStore, models_backend: Backend
+) -> None:
+    models.publish_catalog(small_catalog())
+
+    def older(body: bytes) -> bytes:
+        manifest = msgspec.json.decode(body)
+        manifest["checksums"] = {k: v for k, v in manifest["checksums"].items() if not k.endswith("order.npy")}
+        return msgspec.json.encode(manifest)
+
+    rewrite(models_backend, "catalogs/c1/manifest.json", older)
+    with pytest.raises(Refused, match="catalog c1 was written by another release of foryou, it has no order; train again"):
+        models_backend.open().load_catalog("c1")
+
+
 def test_a_store_that_cannot_be_reached_says_so(models_backend: Backend, tmp_path: Path) -> None:
     (tmp_path / "models").write_bytes(b"a file where the folder should be")
     where = models_backend.unplugged() if models_backend.at.url else models_backend

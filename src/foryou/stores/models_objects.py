@@ -281,6 +281,12 @@ def _arrays(catalog: Catalog) -> Arrays:
 
 
 def _catalog(version: str, position: dict[int, int], arrays: Mapping[str, Any]) -> Catalog:
+    wanted = {*ARENAS, *RAGGED, *(f"{name}_start" for name in (*ARENAS, *RAGGED)), *COLUMNS, "order"}
+    if missing := sorted(wanted - arrays.keys()):
+        raise Refused(
+            f"catalog {version} was written by another release of foryou, it has no {', '.join(missing)}; "
+            "train again with `foryou train`"
+        )
     parts: dict[str, Any] = {name: Arena(arrays[name], arrays[f"{name}_start"]) for name in ARENAS}
     parts |= {name: Ragged(arrays[f"{name}_start"], arrays[name]) for name in RAGGED}
     parts |= {name: arrays[name] for name in (*COLUMNS, "order")}
