@@ -15,6 +15,7 @@ from foryou.domain.event import CODE, Action, Event, hashes, interest
 from foryou.domain.item import Item, ItemChange, changed
 from foryou.features.assemble import fingerprint
 from foryou.models import index
+from foryou.models.index import building
 from foryou.simulate.world import World
 from foryou.train import fit
 from foryou.train.dataset import Interactions
@@ -141,10 +142,10 @@ def test_a_large_catalog_gets_an_index_file(tmp_path: Path, monkeypatch: pytest.
     config = msgspec.structs.replace(Config(), train=Train(width=8, iterations=1, ease_up_to=0, neighbours=5))
     made: Fit = fitting(config, quiet)
     arrays, files = made._models(log, catalog, report := Report(), tmp_path)
-    assert files == {"index.faiss": tmp_path / "index.faiss"}
-    assert files["index.faiss"].stat().st_size > 2_600 * 8
+    assert files == {"index.ivf": tmp_path / "index.ivf"}
+    assert files["index.ivf"].stat().st_size > 2_600 * 8
     assert report.figures["index_recall_at_20"] > 0.5
-    assert report.figures["index_probes"] in index.PROBES
+    assert report.figures["index_effort"] in building.SLACKS
     assert len(catalog) == len(arrays["popularity"]) - 1
 
 

@@ -64,5 +64,5 @@ def test_a_large_catalog_gets_an_index_over_their_vectors(tmp_path: Path, monkey
     small = msgspec.structs.replace(TRAIN, width=8, iterations=1, ease_up_to=0, neighbours=5)
     made = fitting(msgspec.structs.replace(WANTED, train=small), quiet)
     _, files = made._models(log, catalog, report := Report(), tmp_path)
-    assert set(files) == {"index.faiss", "tower-index.faiss"}
+    assert set(files) == {"index.ivf", "tower-index.ivf"}
     assert report.figures["tower-index_recall_at_20"] > 0.5

@@ -66,11 +66,8 @@ def _build(home: Home, items: int, on_progress: Callable[[str, int, int], None])
     folder.mkdir(exist_ok=True)
     files, report = {}, {}
     if items > index.EXACT_UP_TO:
-        built = index.build(turned, turned[_liked(popularity, 500)].mean(axis=1), folder / "index.faiss")
-        files, report = (
-            {"index.faiss": folder / "index.faiss"},
-            {"index_probes": float(built.probes), "index_recall_at_20": built.recall_at_20},
-        )
+        built = index.build(turned, turned[_liked(popularity, 500)].mean(axis=1), folder / "index")
+        files, report = {built.file.name: built.file}, built.figures("index")
     step()
     home.models.publish(
         ModelBundle(_manifest(home, catalog.version, report), _arrays(turned, spectrum, popularity), files)

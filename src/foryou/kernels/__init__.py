@@ -9,7 +9,9 @@ the source is made anew when that file changes, and only then.
 from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge, starts_of_rows, take_rows
 from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
 from foryou.kernels.folding import beginnings, latest, remember, see
+from foryou.kernels.halves import dots_of_halves
 from foryou.kernels.histories import largest, links, means_without, recent, sparse_links, sums_without
+from foryou.kernels.lists import BLOCK, in_bytes, scan_lists
 from foryou.kernels.picking import beyond_cap, explore, top, uniform
 from foryou.kernels.sums import (
     add_rows,
@@ -39,6 +41,7 @@ from foryou.kernels.tower import tower_users
 from foryou.kernels.variety import arrivals, calibrate
 
 __all__ = [
+    "BLOCK",
     "MAX_FOLD",
     "add_rows",
     "affinity",
@@ -52,6 +55,7 @@ __all__ = [
     "count_kept",
     "dots",
     "dots_between",
+    "dots_of_halves",
     "dots_of_two",
     "encode",
     "explore",
@@ -59,6 +63,7 @@ __all__ = [
     "gather",
     "gather_rows",
     "group_links",
+    "in_bytes",
     "largest",
     "latest",
     "links",
@@ -69,6 +74,7 @@ __all__ = [
     "profile",
     "recent",
     "remember",
+    "scan_lists",
     "see",
     "share_of_same",
     "share_of_terms",

@@ -329,9 +329,9 @@ def _indices(
         searched[f"{PREFIX}index"] = of(f"{PREFIX}vectors"), users
     files = {}
     for name, (vectors, typical) in searched.items():
-        files[f"{name}.faiss"] = path = folder / f"{name}.faiss"
-        built = index.build(vectors, typical, path)
-        report.figures |= {f"{name}_probes": built.probes, f"{name}_recall_at_20": built.recall_at_20}
+        built = index.build(vectors, typical, folder / name)
+        files[built.file.name] = built.file
+        report.figures |= built.figures(name)
     return files
 
 

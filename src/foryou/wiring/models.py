@@ -13,11 +13,11 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Refused
 from foryou.domain.ports import Feature
 from foryou.features.assemble import FeatureSchema, fingerprint
-from foryou.models import query, signals
+from foryou.models import index, query, signals
 from foryou.models.content import Content
 from foryou.models.foldin import FoldIn, FoldInSettings
 from foryou.models.graph import Filter, Graph
-from foryou.models.index import Exact, Index, InvertedFile
+from foryou.models.index import Index
 from foryou.models.item_item import ItemItem, ItemItemSettings, Links
 from foryou.models.kin import Borrowed, Kin
 from foryou.models.kin import K as KIN
@@ -147,9 +147,7 @@ def _recency(settings: Mapping[str, float], name: str) -> Recency:
 def _index(bundle: ModelBundle, name: str = "index", vectors: str = "vectors") -> Index:
     """Give the index over an array of vectors."""
     array: NDArray[np.float32] = bundle.arrays[vectors]  # type: ignore[assignment]
-    if f"{name}.faiss" in bundle.files:
-        return InvertedFile(bundle.files[f"{name}.faiss"], array, int(bundle.manifest.report[f"{name}_probes"]))
-    return Exact(array)
+    return index.opened(name, bundle.files, array, bundle.manifest.report)
 
 
 def _graph(bundle: ModelBundle, settings: ItemItemSettings) -> tuple[Graph, ...]:
