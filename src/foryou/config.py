@@ -253,6 +253,13 @@ class Train(Group, frozen=True):
     whole_up_to: Annotated[int, Meta(ge=0, description="items up to which the item-to-item matrix is kept whole")] = (
         4_000
     )
+    index: Annotated[
+        Literal["auto", "exact", "ivf", "hnsw"],
+        Meta(description="what finds the best item vectors; auto = exact up to 50,000 items, ivf above"),
+    ] = "auto"
+    index_recall: Annotated[
+        float, Meta(ge=0.5, le=0.999, description="share of the exact top 20 that an index is tuned to find")
+    ] = 0.95
     validation_share: Annotated[
         float, Meta(gt=0, lt=1, description="newest share of the log that weights are learned on")
     ] = 0.2

@@ -9,7 +9,8 @@ from foryou.config import Boost, Placement
 from foryou.domain.event import Action
 from foryou.domain.expression import parse
 from foryou.domain.slate import Answer
-from foryou.serve.filters import Filters
+from foryou.serve import filters
+from foryou.serve.filters import WHOLE_UP_TO, Filters
 from foryou.serve.rules import Boosts
 from worlds import NOW_MS, PLAIN, Shop, did, genre_of, query, shown
 
@@ -56,6 +57,41 @@ def test_a_narrow_filter_finds_what_the_sources_would_not_have_proposed() -> Non
     shop = fan(msgspec.structs.replace(PLAIN, collaborative=5, item_to_item=5, popular=3))
     assert not {"crime-15", "crime-14"} & set(shown(shop.ask("ann", 60)))
     assert set(shown(shop.ask("ann", 2, filter='item_id in ("crime-15", "crime-14")'))) == {"crime-15", "crime-14"}
+
+
+@pytest.mark.parametrize("text", ["price = 7", "price = 7 and age_days < 100000"])
+@pytest.mark.parametrize("where", ["request", "placement"])
+def test_a_narrow_filter_is_pushed_into_the_search_for_items_near_the_user(
+    where: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = msgspec.structs.replace(PLAIN, collaborative=8, item_to_item=0, popular=0, content=0, new_arrivals=0)
+    sevens = {film.item_id for film in worlds.films() if film.item_id.endswith("-7")}
+    for whole_up_to in (WHOLE_UP_TO, 0):
+        monkeypatch.setattr(filters, "WHOLE_UP_TO", whole_up_to)
+        shop = fan(msgspec.structs.replace(few, filter=text) if where == "placement" else few)
+        for film in worlds.films():
+            shop.change(film.item_id, published_ms=NOW_MS - DAY_MS)
+        for _ in range(2):  # the second time from what was kept
+            answer = shop.ask("ann", 5, filter=text if where == "request" else "")
+            assert set(shown(answer)) == sevens
+            assert "collaborative" in {name for item in answer.items for name in item.found_by}
+
+
+def test_masks_of_filters_are_kept_for_one_catalog_and_only_a_few() -> None:
+    asked = [query("ann", filter=f"price < {n}") for n in range(1, 11)]
+    held, shop = Filters(), fan()
+    batch = shop.pipeline.stages.strangers(asked)
+    masks = [held.whole(batch, b) for b in range(10)]
+    assert [mask.sum() for mask in masks if mask is not None] == [
+        sum(int(film.item_id.split("-")[1]) < n for film in worlds.films()) for n in range(1, 11)
+    ]
+    assert held.whole(batch, 9) is masks[9]
+    assert held.whole(batch, 0) is not masks[0]  # gave way to newer ones
+    shop.change("war-1", price=100.0)
+    after = held.whole(shop.pipeline.stages.strangers(asked), 9)
+    assert after is not None
+    assert masks[9] is not None
+    assert after.sum() == masks[9].sum() - 1
 
 
 def test_a_filter_of_one_query_does_not_touch_the_others_of_its_batch() -> None:

@@ -14,7 +14,6 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.event import CODE, Action, Event, hashes, interest
 from foryou.domain.item import Item, ItemChange, changed
 from foryou.features.assemble import fingerprint
-from foryou.models import index
 from foryou.models.index import building
 from foryou.simulate.world import World
 from foryou.train import fit
@@ -133,13 +132,14 @@ def test_the_links_are_kept_whole_or_in_part_by_the_size_of_the_catalog(tmp_path
     assert (alike.arrays["link_values"][1] > 0).any()
 
 
-def test_a_large_catalog_gets_an_index_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "EXACT_UP_TO", 10)
+def test_a_large_catalog_gets_an_index_file(tmp_path: Path) -> None:
     users, items = 60, 2_600
     random = np.random.default_rng(1)
     log = table([(u, int(i), 1.0) for u in range(users) for i in random.choice(items, 60) + 1], items)
     catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, items + 1)], "c", {})
-    config = msgspec.structs.replace(Config(), train=Train(width=8, iterations=1, ease_up_to=0, neighbours=5))
+    config = msgspec.structs.replace(
+        Config(), train=Train(width=8, iterations=1, ease_up_to=0, neighbours=5, index="ivf")
+    )
     made: Fit = fitting(config, quiet)
     arrays, files = made._models(log, catalog, report := Report(), tmp_path)
     assert files == {"index.ivf": tmp_path / "index.ivf"}

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pytest
 from tables import START_MS, table
 from test_fit import WORLD, catalog_of, log_of, quiet
 
@@ -12,7 +11,6 @@ from foryou.config import Config, Placement, Train, TwoTower
 from foryou.domain import catalog as catalogs
 from foryou.domain.item import Item
 from foryou.features.assemble import fingerprint
-from foryou.models import index
 from foryou.train.fit import Report
 from foryou.wiring.models import FEATURES, TOWER_PRIORS, models_of
 from foryou.wiring.training import fitting, plain, rehearsal
@@ -55,13 +53,12 @@ def test_a_bundle_without_them_serves_a_placement_that_asks_for_them(tmp_path: P
     assert len(answer.items) == 10
 
 
-def test_a_large_catalog_gets_an_index_over_their_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "EXACT_UP_TO", 10)
+def test_a_large_catalog_gets_an_index_over_their_vectors(tmp_path: Path) -> None:
     users, items = 60, 2_600
     random = np.random.default_rng(1)
     log = table([(u, int(i), 1.0) for u in range(users) for i in random.choice(items, 60) + 1], items)
     catalog = catalogs.build([Item(item_id=str(n)) for n in range(1, items + 1)], "c", {})
-    small = msgspec.structs.replace(TRAIN, width=8, iterations=1, ease_up_to=0, neighbours=5)
+    small = msgspec.structs.replace(TRAIN, width=8, iterations=1, ease_up_to=0, neighbours=5, index="ivf")
     made = fitting(msgspec.structs.replace(WANTED, train=small), quiet)
     _, files = made._models(log, catalog, report := Report(), tmp_path)
     assert set(files) == {"index.ivf", "tower-index.ivf"}

@@ -15,6 +15,7 @@ from foryou.cli import (
     letters,
     look,
     measure,
+    retrieval,
     run,
     services,
     show,
@@ -29,8 +30,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, accuracy,
-    services,
+    demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, retrieval,
+    accuracy, services,
 )  # fmt: skip
 
 

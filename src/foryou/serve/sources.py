@@ -20,25 +20,41 @@ from foryou.models.tower import Tower
 from foryou.serve.filters import Filters
 
 BEHIND = 10.0  # puts the priors of one list behind all those of another
+NARROW = 4  # a filter that lets less than a quarter of what was found through is pushed into the search
+DEEPER = 8  # times as many are searched for, where a filter cannot be worked out for all items
 _IN_CART = ACTIONS.index(Action.ADD_TO_CART)
 
 
 class Collaborative:
-    """The items nearest to the user vector."""
+    """The items nearest to the user vector; behind a narrow filter, the nearest of those that it lets through."""
 
     name = "collaborative"
     always = False
 
-    def __init__(self, index: Index, quota: int) -> None:
-        self._index, self.places = index, quota
+    def __init__(self, index: Index, quota: int, filters: Filters | None = None) -> None:
+        self._index, self.places, self._filters = index, quota, filters or Filters()
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best items by user·item; nothing for users without a vector."""
         if not batch.user.size:  # `represent` failed
             return
         item, prior = self._index.search(batch.user, self.places)
+        some = self._filters.some(batch)
+        if some.any():
+            through = self._filters.let_through(batch, item) & (item > 0)
+            for b in np.flatnonzero(some & (NARROW * through.sum(axis=1) < item.shape[1])).tolist():
+                self._search_within(batch, b, item[b], prior[b])
         item[~batch.user.any(axis=1)] = 0
         slate.propose(self.name, item, prior)
+
+    def _search_within(self, batch: QueryBatch, b: int, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
+        """Fill item and prior [n] with the best of what the filters of a query let through, best first."""
+        allowed, n = self._filters.whole(batch, b), len(item)
+        found, score = self._index.search(batch.user[b : b + 1], n * (DEEPER if allowed is None else 1), allowed)
+        there = self._filters.within(batch, b, found[0]) & (found[0] > 0)
+        best = np.argsort(-score[0][there], kind="stable")[:n]
+        item[:], prior[:] = 0, 0
+        item[: len(best)], prior[: len(best)] = found[0][there][best], score[0][there][best]
 
 
 class TwoTower:

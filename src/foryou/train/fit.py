@@ -62,6 +62,8 @@ class FitSettings:
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
     taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
+    index: str = "auto"  # kind of the index over item vectors
+    index_recall: float = index.RECALL_TARGET
     graph: GraphSettings | None = None  # None: no placement asks for it
     towers: TowerSettings | None = None  # None = no placement asks for them
 
@@ -265,10 +267,11 @@ class Fit:
                 arrays |= {"graph_into": found.into, "graph_out": found.out}
                 arrays |= {"graph_ids": found.ids, "graph_values": found.values}
         users = self._add_towers(log, catalog, report, arrays, checkpoint) if settings.towers else None
-        if folder is None or log.items <= index.EXACT_UP_TO:
+        kind = index.chosen(settings.index, log.items)
+        if folder is None or kind == "exact":
             return arrays, {}
         with report.stage("index"):
-            return arrays, _indices(log, arrays, users, report, folder)
+            return arrays, _indices(log, arrays, users, report, folder, kind, settings.index_recall)
 
     def _add_towers(
         self, log: Interactions, catalog: Catalog, report: Report, arrays: dict[str, NDArray[np.generic]],
@@ -315,9 +318,9 @@ def _gate(who: str, ours: float, popular: float, predictions: int) -> Gate:
 
 def _indices(
     log: Interactions, arrays: dict[str, NDArray[np.generic]], users: NDArray[np.float32] | None, report: Report,
-    folder: Path,
+    folder: Path, kind: str, recall: float,
 ) -> dict[str, Path]:  # fmt: skip
-    """Build an index over each table of item vectors that is searched; `users`: vectors of some, by the two towers."""
+    """Build an index of a kind over each table of item vectors that is searched; `users`: some, by the towers."""
 
     def of(name: str) -> NDArray[np.float32]:
         return np.asarray(arrays[name], np.float32)
@@ -329,7 +332,7 @@ def _indices(
         searched[f"{PREFIX}index"] = of(f"{PREFIX}vectors"), users
     files = {}
     for name, (vectors, typical) in searched.items():
-        built = index.build(vectors, typical, folder / name)
+        built = index.build(vectors, typical, folder / name, kind, target=recall)
         files[built.file.name] = built.file
         report.figures |= built.figures(name)
     return files

@@ -102,7 +102,7 @@ def _sources(models: Models, here: Named, filters: Filters) -> tuple[Source, ...
     quotas: tuple[tuple[int, Source], ...] = (
         (placement.similar, Similar(models.item_item, models.fold_in, models.index, models.content, placement.similar)),
         (placement.cart, Cart(models.item_item, placement.cart)),
-        (placement.collaborative, Collaborative(models.index, placement.collaborative)),
+        (placement.collaborative, Collaborative(models.index, placement.collaborative, filters)),
         *((placement.two_tower, TwoTower(model, index, placement.two_tower)) for model, index in models.towers),
         (placement.item_to_item, ItemToItem(models.item_item, placement.item_to_item)),
         *((placement.graph, GraphFilter(one, placement.graph)) for one in models.graph),

@@ -1,6 +1,6 @@
 """How are the best items for a vector found? Exactly while the catalog is small, by sorted lists above."""
 
-from foryou.models.index.building import DEPTH, RECALL_TARGET, Built, best, build, opened
+from foryou.models.index.building import DEPTH, RECALL_TARGET, Built, best, build, chosen, opened
 from foryou.models.index.exact import EXACT_UP_TO, Exact, Index
 from foryou.models.index.hnsw import Hnsw
 from foryou.models.index.inverted import InvertedFile
@@ -16,5 +16,6 @@ __all__ = [
     "InvertedFile",
     "best",
     "build",
+    "chosen",
     "opened",
 ]

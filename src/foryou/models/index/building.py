@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foryou.domain.errors import Refused
 from foryou.models.index import hnsw, inverted
-from foryou.models.index.exact import Exact, Index
+from foryou.models.index.exact import EXACT_UP_TO, Exact, Index
 from foryou.models.index.hnsw import Hnsw
 from foryou.models.index.inverted import DEPTH, InvertedFile
 
@@ -45,9 +45,14 @@ class Built:
         }
 
 
+def chosen(kind: str, items: int) -> str:
+    """Give the kind of index that a catalog of this size gets, if `auto` is asked for; else the kind itself."""
+    return kind if kind != "auto" else "exact" if items <= EXACT_UP_TO else "ivf"
+
+
 def build(
     vectors: NDArray[np.floating], users: NDArray[np.float32], base: Path, kind: str = "ivf", threads: int = 2,
-    seed: int = 0, on_progress: Callable[[str, int, int], None] = lambda *_: None,
+    seed: int = 0, target: float = RECALL_TARGET, on_progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Built:  # fmt: skip
     """Build an index of a kind (ivf, hnsw) over vectors [N+1, D] into `base`.kind, as deep as the recall target needs.
 
@@ -62,7 +67,7 @@ def build(
     exact = best(vectors, users, DEPTH)
     effort = 0.0
     for effort in EFFORTS[kind]:
-        if recalls(of_file(file, vectors, effort), users[::2], exact[::2])[0] >= RECALL_TARGET + MARGIN:
+        if recalls(of_file(file, vectors, effort), users[::2], exact[::2])[0] >= target + MARGIN:
             break
     at_20, at_500 = recalls(of_file(file, vectors, effort), users[1::2], exact[1::2])
     return Built(file, effort, at_20, at_500)
