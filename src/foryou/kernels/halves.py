@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from foryou.kernels.arrays import F32, I32, SUMS
 
 
-@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
-def _widened(_context: Any, bits: Any) -> Any:  # noqa: ARG001  numba calls it by its types
+def _half(_context: Any, bits: Any) -> Any:  # noqa: ARG001  numba calls it by its types
     """Give the float32 of the float16 whose bits are a uint16."""
 
     def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
     return types.float32(types.uint16), code
+
+
+_widened: Any = intrinsic(_half)
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)

@@ -10,7 +10,9 @@ from foryou.kernels.arrays import F32, I32, SUMS, Bool
 BLOCK = 32  # items of a list that are scanned together; each list begins with a new block
 STEP = 0.85  # how far the level falls from one round to the next
 ROUNDS = 60  # after which nothing is left out any more
-I8, I16, I64 = NDArray[np.int8], NDArray[np.int16], NDArray[np.int64]
+I8 = NDArray[np.int8]
+I16 = NDArray[np.int16]
+I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True, fastmath=SUMS)
@@ -27,7 +29,7 @@ def in_bytes(vectors: F32, code: I8, unit: F32) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _product(code: I8, r: int, user: I16) -> int:
+def _product(code: I8, r: int, user: I16) -> np.int32:
     total = np.int32(0)
     for d in range(user.shape[0]):
         total = np.int32(total + np.int32(np.int32(code[r, d]) * np.int32(user[d])))  # numba widens to 64 bits else
@@ -35,7 +37,7 @@ def _product(code: I8, r: int, user: I16) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _rounded(user: F32, out: I16) -> float:
+def _rounded(user: F32, out: I16) -> np.float32:
     """Fill out with user in 16 bits and give the unit; no sum of products with 8 bits can pass 32 bits."""
     longest, length = np.float32(0.0), np.float32(0.0)
     for d in range(user.shape[0]):
@@ -74,7 +76,9 @@ def _best_first(score: F32, place: I32, got: int, n: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _hopes(small: I16, step: F32, centre: I8, unit: F32, reach: F32, start: I64, longest: F32, bound: F32) -> float:
+def _hopes(
+    small: I16, step: F32, centre: I8, unit: F32, reach: F32, start: I64, longest: F32, bound: F32
+) -> np.float32:
     """Add to reach [L] what the centres give; fill bound [L] with what the first block may reach; give the most.
 
     The query is small [D] times step [1]. Of what points away it is only said that it stays below 0.

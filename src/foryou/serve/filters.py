@@ -41,7 +41,7 @@ class Filters:
         query, fit = batch.query[b], np.ones((1, len(item)), np.bool_)
         for text in {self._placement, query.filter} - {""}:
             fit &= matches(parse(text), batch.view.catalog, item[None], np.array([query.now_ms], np.int64))
-        return fit[0]
+        return np.asarray(fit[0])
 
     def whole(self, batch: QueryBatch, b: int) -> NDArray[np.bool_] | None:
         """Say which of all items the filters of one query let through: bool [N+1].

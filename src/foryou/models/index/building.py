@@ -105,7 +105,7 @@ def opened(name: str, files: Mapping[str, Path], vectors: NDArray[np.float32], r
 
 def of_file(file: Path, vectors: NDArray[np.floating], effort: float) -> Index:
     """Give the index of a file at an effort."""
-    narrow: NDArray[np.float32] = vectors  # type: ignore[assignment]  # kernels read float16 as well
+    narrow: NDArray[np.float32] = vectors  # kernels read float16 as well
     return Hnsw(file, narrow, int(effort)) if file.suffix == ".hnsw" else InvertedFile(file, narrow, effort)
 
 

@@ -11,6 +11,7 @@ from foryou.models.index.exact import Allowed, Found, among, best_of, products
 
 LINKS, BUILD_DEPTH = 32, 80
 FEW = 20_000
+_LIBRARY: Any = faiss  # its stubs know less than it does
 
 
 class Hnsw:
@@ -25,14 +26,14 @@ class Hnsw:
     def search(self, user: NDArray[np.float32], n: int, allowed: Allowed = None) -> Found:
         """Give the n best items found and their exact products."""
         user = np.ascontiguousarray(user, np.float32)
-        settings = faiss.SearchParametersHNSW(efSearch=max(self.depth, n))
+        settings = _LIBRARY.SearchParametersHNSW(efSearch=max(self.depth, n))
         new = self._new
         if allowed is not None:
             few = np.flatnonzero(allowed[1 : len(self._vectors)]).astype(np.int32) + np.int32(1)
             if len(few) <= FEW:
                 return among(user, self._vectors, few, n)
             bits = np.packbits(allowed[1 : self._index.ntotal + 1], bitorder="little")
-            settings.sel = faiss.IDSelectorBitmap(bits)
+            settings.sel = _LIBRARY.IDSelectorBitmap(bits)
             new = self._new[allowed[self._new]]
         _, found = self._index.search(user, n, params=settings)
         item = np.asarray(found + 1, np.int32)

@@ -9,6 +9,7 @@ slack, in standard deviations of what the centre of the list does not tell; it i
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -137,7 +138,7 @@ def _places(
 ) -> _Places:
     items, lists = len(vectors) - 1, len(centre)
     flat = faiss.IndexFlatIP(centre.shape[1])
-    nearest = flat
+    nearest: Any = flat
     if lists > TREE_ABOVE:
         nearest = faiss.IndexIVFFlat(flat, centre.shape[1], GROUPS, faiss.METRIC_INNER_PRODUCT)
         nearest.cp.min_points_per_centroid = 1
