@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench scorecard clean
+.PHONY: help demo test soak check format stubs bench scorecard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: $(VENV)/dev ## format, lint, strict types
 format: $(VENV)/dev ## put the code into shape
 	$(BIN)/ruff format src tests
 	$(BIN)/ruff check --fix src tests
+
+stubs: $(VENV)/dev ## make the Python modules of src/foryou/v1 from foryou.proto
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src --grpc_python_out=src foryou/v1/foryou.proto
 
 bench: $(VENV)/run ## measure freshness, serving and accuracy on MovieLens 100K
 	$(BIN)/foryou bench freshness

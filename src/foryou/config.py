@@ -31,6 +31,7 @@ class Serve(Group, frozen=True):
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port")] = 8000
+    grpc_port: Annotated[int, Meta(ge=0, le=65_535, description="TCP port of gRPC, shared by all workers; 0 = off")] = 0
     workers: Annotated[int, Meta(ge=1, le=256, description="API processes")] = 2
     deadline_ms: Annotated[int, Meta(ge=1, le=60_000, description="ms after which optional stages are skipped")] = 100
     refresh_ms: Annotated[int, Meta(ge=10, le=60_000, description="ms between looks at new items and trends")] = 250

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,6 +56,7 @@ class Shop:
         metrics: Metrics,
         stocked: bool = True,
         exposed: Callable[[], bytes] = lambda: exposition()(),
+        beside: Callable[[Service], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self.home = open_home(load(folder, {}, **SETTINGS))
         self._worker = self.home.worker()
@@ -62,7 +64,7 @@ class Shop:
         if stocked:
             self._stock()
         self._metrics = metrics
-        self.app = rest.app(self.open_service, metrics, exposed)
+        self.app = rest.app(self.open_service, metrics, exposed, beside)
         self._folding, self._closing = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._fold, name="stream")
 

@@ -18,7 +18,7 @@ ROUTES = {
     "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}", "PUT /v1/users/{user_id}", "PATCH /v1/users/{user_id}",
     "PUT /v1/lists/{name}", "GET /v1/lists/{name}", "DELETE /v1/lists/{name}", "GET /v1/lists",
     "GET /v1/users/{user_id}", "DELETE /v1/users/{user_id}", "GET /healthz", "GET /readyz", "GET /metrics",
-    "GET /openapi.json", "GET /docs", "GET /",
+    "GET /openapi.json", "GET /docs", "GET /", "POST /v1/rank",
 }  # fmt: skip
 
 

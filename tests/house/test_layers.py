@@ -14,7 +14,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "foryou"
 ROWS = (
-    {"kernels"}, {"domain"}, {"features", "models", "stores", "observe", "simulate", "services", "config"},
+    {"kernels", "v1"}, {"domain"}, {"features", "models", "stores", "observe", "simulate", "services", "config"},
     {"train", "ingest", "serve"}, {"api"}, {"wiring"}, {"bench"}, {"cli"},
 )  # fmt: skip
 HEIGHT = {part: height for height, row in enumerate(ROWS) for part in row}
@@ -27,7 +27,7 @@ ONLY_IN = {
     "pyspark": ("train",), "pyarrow": ("train",), "mlflow": ("train",), "implicit": ("bench",),
     "threadpoolctl": ("bench",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
-    "optuna": ("train",),
+    "optuna": ("train",), "grpc": ("api", "v1"), "grpc_health": ("api",), "grpc_reflection": ("api",),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}
@@ -38,7 +38,7 @@ OPTIONAL = {  # heavy libraries: imported by the one function that needs them
 
 
 def modules() -> list[Path]:
-    return sorted(path for path in SOURCE.rglob("*.py") if "__pycache__" not in path.parts)
+    return sorted(path for path in SOURCE.rglob("*.py") if "__pycache__" not in path.parts and "_pb2" not in path.name)
 
 
 def part_of(path: Path) -> str:

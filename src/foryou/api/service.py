@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 
 from foryou.api import schema
+from foryou.api.answers import check_ids, check_rank_ids, event_of, exposure, ranked, told, wire_items, wire_rejection
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
 from foryou.api.waiting import until
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
-from foryou.domain.exposure import Exposure
 from foryou.domain.expression import parse
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
@@ -28,6 +28,7 @@ from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
 from foryou.serve.live import Live
+from foryou.serve.sources import RANKING
 from foryou.serve.wording import Words, known_language
 
 
@@ -59,6 +60,11 @@ class Service:
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
         )
 
+    @property
+    def deadline_ms(self) -> int:
+        """Give the ms that an answer may take where the caller says nothing."""
+        return self._parts.deadline_ms
+
     def close(self) -> None:
         """Answer what waits, write what was shown, then let go of the stores."""
         self._on_close()
@@ -70,7 +76,7 @@ class Service:
     async def recommend(self, ask: schema.Ask) -> schema.Recommended:
         """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
         started = time.perf_counter()
-        _check_ids(ask)
+        check_ids(ask)
         if ask.filter:
             parse(ask.filter)
         placement = self._placement(ask)
@@ -96,7 +102,7 @@ class Service:
         self._expose(name, placement, query, answer)
         return schema.Recommended(
             recommendation_id=name,
-            items=_wire_items(answer),
+            items=wire_items(answer),
             model_version=answer.bundle,
             experiment=schema.WireExperiment("main", answer.bundle),
             degraded=answer.degraded,
@@ -128,6 +134,17 @@ class Service:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""
         context = schema.Context(placement="item")
         return await self.recommend(msgspec.structs.replace(ask, item_id=item_id, context=context))
+
+    async def rank(self, ask: schema.RankAsk) -> schema.Ranked:
+        """Order the caller's own items for a user: by the ranker alone, without rules of seen items or variety."""
+        started = time.perf_counter()
+        check_rank_ids(ask)
+        wanted = tuple(dict.fromkeys(ask.item_ids))
+        query = Query(
+            user_id=ask.user_id, k=len(wanted), now_ms=self._parts.clock.now_ms(), seed=hash64(f"{ask.user_id}:rank"),
+            given=wanted, explain=False, session_id=ask.session_id,
+        )  # fmt: skip
+        return ranked(wanted, await self._answer(RANKING, query, ask.deadline_ms), started)
 
     async def trending(self, num_results: int, language: str = "") -> schema.Trending:
         """Give what trends in the last 24 h."""
@@ -163,14 +180,14 @@ class Service:
 
     async def collect(self, events: Sequence[schema.EventIn | Rejection]) -> schema.EventsOut:
         """Store events; all accepted ones are durable when this returns. Raises Unavailable if the log is away."""
-        taken = [event if isinstance(event, Rejection) else _event(event) for event in events]
+        taken = [event if isinstance(event, Rejection) else event_of(event) for event in events]
         done = await asyncio.to_thread(self._collector.collect, taken)
         meters = self._parts.metrics.events
         meters.labels("accepted").inc(done.accepted)
         meters.labels("duplicate").inc(done.duplicates)
         meters.labels("rejected").inc(len(done.rejected))
         meters.labels("clamped").inc(done.clamped)
-        rejected = [_wire_rejection(one) for one in done.rejected]
+        rejected = [wire_rejection(one) for one in done.rejected]
         return schema.EventsOut(done.accepted, done.duplicates, rejected, done.event_ids)
 
     async def change_item(self, item_id: str, op: str, body: schema.ItemIn | None) -> schema.Written:
@@ -236,92 +253,6 @@ class Service:
         await asyncio.to_thread(from_log.append, stream, [record])
         ends: Position = await asyncio.to_thread(from_log.ends, stream)
         return ends[partition_of(record.key, from_log.partitions())]
-
-
-def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:
-    """Give what must be remembered of an answer so that it can be reproduced."""
-    return Exposure(
-        recommendation_id=name,
-        user_id=query.user_id,
-        now_ms=query.now_ms,
-        placement=placement,
-        arm="main",
-        bundle=answer.bundle,
-        seed=query.seed,
-        offset=answer.offset,
-        items=tuple(item.item_id for item in answer.items),
-        scores=tuple(item.score for item in answer.items),
-        sources=tuple(item.source for item in answer.items),
-        propensities=tuple(item.propensity for item in answer.items),
-        degraded=answer.degraded,
-        trending=answer.view.trending_position,
-        trending_ms=answer.view.trending_ms,
-        catalog=dict(answer.view.catalog.position),
-        anchor=query.anchor,
-        exclude=query.exclude,
-        num_results=query.k,
-        places=answer.knew,
-        session_id=query.session_id,
-        search=query.search,
-        category=query.category,
-        device=query.device,
-        location=query.location,
-        lists=dict(answer.view.shelf.lists.position),
-        filter=query.filter,
-        inputs=answer.inputs.values,
-        schema=answer.inputs.schema,
-    )
-
-
-def told(verdict: Verdict, k: int) -> str:
-    """Give the verdict as a sentence."""
-    match verdict.outcome:
-        case "shown":
-            return f"Shown: rank {verdict.rank} of {k} by score."
-        case "outranked":
-            needed = f"score {verdict.score:.3f}, needed {verdict.cutoff:.3f}"
-            return f"Not shown: rank {verdict.rank} by score, {k} are shown; {needed}."
-        case "dropped":
-            return f"Not shown: the rule {verdict.dropped_by!r} dropped it."
-        case "not_proposed":
-            return (
-                f"Not shown: no source proposed it; its score {verdict.score:.3f} would have been rank {verdict.rank}."
-            )
-        case _:
-            return "Not shown: the catalog has no such item."
-
-
-def _check_ids(ask: schema.Ask) -> None:
-    """Raise Invalid for an id that no user or item can have. Empty ones say nothing and are left alone."""
-    for name in ("user_id", "anonymous_id", "session_id", "item_id"):
-        if value := getattr(ask, name):
-            check_id(name, value)
-    for index, item_id in enumerate(ask.exclude_item_ids):
-        check_id(f"exclude_item_ids/{index}", item_id)
-
-
-def _wire_rejection(one: Rejection) -> schema.WireRejection:
-    field = one.field.partition("/")[0] or "event"
-    return schema.WireRejection(one.index, f"invalid_{field}", one.detail, f"/{one.field}" if one.field else "")
-
-
-def _event(event: schema.EventIn) -> Event:
-    return Event(
-        event_id=event.event_id, user_id=event.user_id, action=event.action, at_ms=event.at_ms, item_id=event.item_id,
-        value=event.value, unit=event.unit, quantity=event.quantity, query=event.query, session_id=event.session_id,
-        recommendation_id=event.recommendation_id, position=event.position, context=event.context,
-    )  # fmt: skip
-
-
-def _wire_items(answer: Answer) -> list[schema.WireItem]:
-    return [
-        schema.WireItem(
-            item.item_id, rank, item.score, item.source,
-            schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
-            item.source == "sponsored",
-        )
-        for rank, item in enumerate(answer.items, start=1)
-    ]  # fmt: skip
 
 
 def _soon(work: Callable[[], None]) -> None:

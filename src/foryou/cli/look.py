@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from foryou import config as configuration
-from foryou.api.service import exposure, told
+from foryou.api.answers import exposure, told
 from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, opened, settings
 from foryou.cli.run import newest_ms

@@ -28,6 +28,7 @@ def serve(
     home: HomeOption = None,
     host: Annotated[str | None, typer.Option(help="address to listen on", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port", show_default="8000")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="TCP port of gRPC; 0 = off", show_default="0")] = None,
     workers: Annotated[int | None, typer.Option(help="API processes", show_default="2")] = None,
     log: LogOption = None,
     models: Annotated[
@@ -40,7 +41,9 @@ def serve(
 ) -> None:
     """Answer on http://127.0.0.1:8000 with API processes and one stream process. Ctrl-C stops them all."""
     stores = {"log": log, "models": models, "features": features}
-    config = settings(home, serve={"host": host, "port": port, "workers": workers}, stores=stores)
+    config = settings(
+        home, serve={"host": host, "port": port, "grpc_port": grpc_port, "workers": workers}, stores=stores
+    )
     if config.serve.host not in LOOPBACK:
         raise Invalid(
             "serve.host",

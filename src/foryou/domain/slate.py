@@ -45,6 +45,7 @@ class Query:
     location: str = ""
     filter: str = ""  # an expression: what may be shown (domain/expression.py)
     language: str = ""  # of the reasons; "" = the configured one
+    given: tuple[str, ...] = ()  # the caller's own items, to be ordered
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from foryou.models.popularity import Popularity
 from foryou.models.tower import Tower
 from foryou.serve.filters import Filters
 
+RANKING = ":rank"  # the pipeline that orders the caller's items; no placement of a configuration is called so
+GIVEN = 500  # items that a caller may have ordered at once
 BEHIND = 10.0  # puts the priors of one list behind all those of another
 NARROW = 4  # a filter that lets less than a quarter of what was found through is pushed into the search
 DEEPER = 8  # times as many are searched for, where a filter cannot be worked out for all items
@@ -282,3 +284,18 @@ class Asked:
         """Propose the item that the query asks about, where it does."""
         if batch.asked.any():
             slate.propose(self.name, batch.asked[:, None].copy(), np.zeros((len(batch), 1), np.float32))
+
+
+class Given:
+    """The items that the caller wants ordered."""
+
+    name = "given"
+    always = True
+    places = GIVEN
+
+    def propose(self, batch: QueryBatch, slate: Slate) -> None:
+        """Propose those that the catalog has."""
+        item = np.zeros((len(batch), self.places), np.int32)
+        for b, query in enumerate(batch.query):
+            item[b, : len(query.given)] = batch.view.catalog.numbers(hashes(list(query.given)))
+        slate.propose(self.name, item, np.zeros(item.shape, np.float32))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.api.service import exposure
+from foryou.api.answers import exposure
 from foryou.config import Config
 from foryou.domain.bundle import Gate
 from foryou.domain.clock import DAY_MS, HOUR_MS, Clock

@@ -22,10 +22,12 @@ from foryou.serve.rankers import Explained, Logged, Prior
 from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
 from foryou.serve.sources import (
     BEHIND,
+    RANKING,
     Asked,
     Cart,
     Collaborative,
     ContentBased,
+    Given,
     GraphFilter,
     ItemToItem,
     Listed,
@@ -53,6 +55,9 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
         name: _pipeline(bundle.manifest.version, models, Named(name, placement, words), hydrate, watcher)
         for name, placement in config.placements.items()
     }
+    if watch is None:
+        ranker = config.placements["home"].ranker
+        built[RANKING] = _ranking(built["home"], watcher(models.ranker("auto" if ranker == "prior" else ranker)))
     for pipeline in built.values():
         warm(pipeline)
     return built
@@ -93,6 +98,12 @@ def _pipeline(
         adjusters=_adjusters(here, boosts),
         explain=Labelled(explain, words), judge=Judge(learned, boosts),
     ), version)  # fmt: skip
+
+
+def _ranking(home: Pipeline, ranker: Ranker) -> Pipeline:
+    """Give the pipeline that orders the caller's own items by what ranks the home page."""
+    own = replace(home.stages, sources=(Given(),), filters=(Unavailable(),), ranker=ranker, adjusters=())
+    return Pipeline(own, home.version)
 
 
 def _sources(models: Models, here: Named, filters: Filters) -> tuple[Source, ...]:

@@ -15,12 +15,13 @@ import granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from litestar import Litestar
+from prometheus_client import CollectorRegistry
 
 from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.service import Parts, Service
 from foryou.config import Config
-from foryou.domain.errors import ForyouError, Unavailable
+from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.observe.said import say
@@ -33,6 +34,7 @@ from foryou.wiring.spawning import guard, spawn
 from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
+    from foryou.api.grpc import Door
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
@@ -48,7 +50,20 @@ def application() -> Litestar:
         fewer_pauses()
         return made
 
-    return rest.app(make, metrics, exposition())
+    if not config.serve.grpc_port:
+        return rest.app(make, metrics, exposition())
+    return rest.app(make, metrics, exposition(), grpc_door(config, metrics))
+
+
+def grpc_door(config: Config, metrics: Metrics) -> "Door":
+    """Give the door of gRPC. Raises Invalid where it is not installed."""
+    try:
+        from foryou.api import grpc
+    except ImportError as error:
+        raise Invalid(
+            "serve.grpc_port", f"no gRPC here ({error})", "pip install 'foryou[grpc]', or set it to 0"
+        ) from None
+    return grpc.door(config.serve.host, config.serve.grpc_port, metrics)
 
 
 def orphaned(config: Config) -> bool:
@@ -183,7 +198,10 @@ class Supervisor:
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM. Raises Unavailable if the port is taken."""
         serve = self._config.serve
-        _must_be_free(serve.host, serve.port)
+        for port in filter(None, (serve.port, serve.grpc_port)):
+            _must_be_free(serve.host, port)
+        if serve.grpc_port:
+            grpc_door(self._config, Metrics(CollectorRegistry()))  # said here once, not by each process
         os.environ[f"{configuration.PREFIX}SERVE__SUPERVISOR_PID"] = str(os.getpid())
         guard()
         watch = threading.Thread(target=self._watch_stream, daemon=True)
@@ -241,7 +259,8 @@ def _variables(config: Config) -> dict[str, str]:
     """Give the variables that make a child process load this configuration again."""
     serve = config.serve
     said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
-            "SERVE__PORT": str(serve.port), "SERVE__WORKERS": str(serve.workers),
+            "SERVE__PORT": str(serve.port), "SERVE__GRPC_PORT": str(serve.grpc_port),
+            "SERVE__WORKERS": str(serve.workers),
             "STORES__LOG": config.stores.log, "STORES__SPOOL_MB": str(config.stores.spool_mb),
             "STORES__MODELS": config.stores.models, "STORES__FEATURES": config.stores.features}  # fmt: skip
     return {configuration.PREFIX + name: value for name, value in said.items()}
@@ -252,7 +271,8 @@ def main() -> None:
     config = configuration.load()
     if sys.argv[1:] == ["serve"]:
         url = f"http://{config.serve.host}:{config.serve.port}"
-        told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics, Ctrl-C stops)"
+        grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""
+        told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics{grpc}, Ctrl-C stops)"
         try:
             Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
         except ForyouError as error:

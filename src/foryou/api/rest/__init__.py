@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from litestar import Litestar, route
 from litestar.datastructures import State
@@ -33,14 +33,25 @@ async def options(request: Request) -> ASGIApp:
     return Reply(b"", (b"allow", ", ".join(methods).encode()), status=204)
 
 
-def app(make_service: Callable[[], Service], metrics: Metrics, exposition: Callable[[], bytes]) -> Litestar:
-    """Give the ASGI application. It makes its service at start-up, in the event loop, and closes it at shutdown."""
+def app(
+    make_service: Callable[[], Service],
+    metrics: Metrics,
+    exposition: Callable[[], bytes],
+    beside: Callable[[Service], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+) -> Litestar:
+    """Give the ASGI application. It makes its service at start-up, in the event loop, and closes it at shutdown.
+
+    beside: another door to the same service, open as long as this one.
+    """
 
     @asynccontextmanager
     async def serving(started: Litestar) -> AsyncIterator[None]:
         started.state.service = service = make_service()
-        yield
-        await asyncio.to_thread(service.close)
+        try:
+            async with beside(service):
+                yield
+        finally:
+            await asyncio.to_thread(service.close)
 
     litestar = Litestar(
         (options, *ROUTES),  # options first: it would find the place taken

@@ -8,9 +8,10 @@ from litestar.types import ASGIApp
 from msgspec import Meta
 
 from foryou.api import schema
+from foryou.api.decoding import decoded
 from foryou.api.rest.openapi import operation
 from foryou.api.rest.problems import told
-from foryou.api.rest.reading import Request, body_of, decoded, service_of
+from foryou.api.rest.reading import Request, body_of, service_of
 from foryou.api.rest.writing import reply
 from foryou.domain.errors import Invalid
 from foryou.ingest.collector import Rejection

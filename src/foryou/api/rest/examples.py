@@ -52,6 +52,12 @@ EXAMPLES: dict[Any, Json] = {
             "source": "trending", "reason": {"code": "trending", "text": "Trending now", "because": []},
         }],
     },
+    schema.RankAsk: {"user_id": "ann", "item_ids": ["lamp", "arrakis", "never-heard-of"], "session_id": ""},
+    schema.Ranked: {
+        "items": [{"item_id": "arrakis", "rank": 1, "score": 0.93}, {"item_id": "lamp", "rank": 2, "score": 0.05}],
+        "left_out_item_ids": ["never-heard-of"], "model_version": "20260101-000000-1a2b", "degraded": [],
+        "took_ms": 1.2,
+    },
     schema.Explained: {
         "user_id": "ann", "item_id": "arrakis", "outcome": "shown", "text": "Shown: rank 1 of 20 by score.",
         "proposed_by": ["item_to_item"], "dropped_by": "", "score": 0.93, "cutoff": 0.11, "rank": 1,

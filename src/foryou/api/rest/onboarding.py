@@ -5,8 +5,9 @@ from litestar import get, post
 from litestar.types import ASGIApp
 
 from foryou.api import schema
+from foryou.api.decoding import converted, decoded
 from foryou.api.rest.openapi import operation
-from foryou.api.rest.reading import Request, body_of, converted, decoded, path_id, query_of, service_of
+from foryou.api.rest.reading import Request, body_of, path_id, query_of, service_of
 from foryou.api.rest.writing import PUBLIC, reply
 
 _answers = msgspec.json.Decoder(schema.OnboardingIn)

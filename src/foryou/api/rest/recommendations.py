@@ -7,8 +7,9 @@ from litestar import get, post
 from litestar.types import ASGIApp
 
 from foryou.api import schema
+from foryou.api.decoding import converted, decoded
 from foryou.api.rest.openapi import operation
-from foryou.api.rest.reading import Request, body_of, converted, decoded, path_id, query_of, service_of
+from foryou.api.rest.reading import Request, body_of, path_id, query_of, service_of
 from foryou.api.rest.writing import PRIVATE, PUBLIC, reply
 from foryou.domain.errors import Invalid
 from foryou.ingest.collector import check_id
@@ -26,6 +27,7 @@ LANGUAGE = b"accept-language"
 A = TypeVar("A", schema.Ask, schema.WhyAsk)
 
 _ask = msgspec.json.Decoder(schema.Ask)
+_rank = msgspec.json.Decoder(schema.RankAsk)
 _why = msgspec.json.Decoder(schema.WhyAsk)
 
 
@@ -39,6 +41,12 @@ async def recommendations(request: Request) -> ASGIApp:
 async def ask_recommendations(request: Request) -> ASGIApp:
     """Recommend items."""
     return await _recommended(request, decoded(_ask, await body_of(request)))
+
+
+@post("/v1/rank", opt=operation(schema.Ranked, takes=schema.RankAsk))
+async def rank(request: Request) -> ASGIApp:
+    """Order the caller's own items for a user."""
+    return reply(await service_of(request).rank(decoded(_rank, await body_of(request))))
 
 
 @get("/v1/items/{item_id:str}/similar", opt=operation(schema.Recommended, query=SIMILAR))
@@ -65,7 +73,7 @@ async def explain(request: Request) -> ASGIApp:
 
 
 LASTING = {"short_answer", "filter_exhausted", "unknown_item"}  # what a minute does not mend
-ROUTES = (recommendations, ask_recommendations, similar, trending, explain)
+ROUTES = (recommendations, ask_recommendations, rank, similar, trending, explain)
 
 
 def short_ask(said: dict[str, str]) -> schema.Ask:

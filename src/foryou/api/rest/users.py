@@ -5,8 +5,9 @@ from litestar import delete, get, patch, put
 from litestar.types import ASGIApp
 
 from foryou.api import schema
+from foryou.api.decoding import decoded
 from foryou.api.rest.openapi import operation
-from foryou.api.rest.reading import Request, body_of, decoded, path_id, query_of, service_of
+from foryou.api.rest.reading import Request, body_of, path_id, query_of, service_of
 from foryou.api.rest.writing import reply
 
 PATH = "/v1/users/{user_id:str}"

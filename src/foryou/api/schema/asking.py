@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from foryou.api.schema.wire import Count, Id, Language, MaybeId, Wire
+from foryou.api.schema.wire import MAX_RESULTS, Count, Id, Language, MaybeId, Wire
 from foryou.domain.expression import MAX_CHARS
 
 
@@ -102,6 +102,33 @@ class WhyAsk(Wire):
     item_id: Id
     num_results: Count | None = None
     language: Language = ""
+
+
+class RankAsk(Wire):
+    """Items of the caller, to be ordered for a user."""
+
+    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_RESULTS)]
+    user_id: Annotated[MaybeId, Meta(description="empty = anonymous")] = ""
+    session_id: MaybeId = ""
+    deadline_ms: Annotated[int, Meta(ge=1, le=60_000)] | None = None
+
+
+class RankedItem(msgspec.Struct):
+    """One item of an order."""
+
+    item_id: str
+    rank: int
+    score: float
+
+
+class Ranked(msgspec.Struct):
+    """The order, and what has no place in it: unknown, or not available now."""
+
+    items: list[RankedItem]
+    left_out_item_ids: list[str]
+    model_version: str
+    degraded: tuple[str, ...]
+    took_ms: float
 
 
 class Trending(msgspec.Struct):
