@@ -86,6 +86,7 @@ class Shop:
         with self._folding:
             self._worker.catch_up()
         self.service._parts.live.refresh()
+        self.service.prepared.look()
 
     def ask(self, **asked: Any) -> dict[str, Any]:
         """Give the answer to a question."""

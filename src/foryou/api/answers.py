@@ -8,6 +8,7 @@ from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.collector import Rejection, check_id
+from foryou.serve.prepared import Page
 
 
 def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:
@@ -70,6 +71,14 @@ def check_ids(ask: schema.Ask) -> None:
             check_id(name, value)
     for index, item_id in enumerate(ask.exclude_item_ids):
         check_id(f"exclude_item_ids/{index}", item_id)
+
+
+def listed(page: Page) -> schema.Recommended:
+    """Give what everybody is shown who is shown this page."""
+    bundle = page.answer.bundle
+    return schema.Recommended(
+        page.name, wire_items(page.answer), bundle, schema.WireExperiment("main", bundle), page.answer.degraded, 0.0
+    )
 
 
 def check_rank_ids(ask: schema.RankAsk) -> None:

@@ -28,6 +28,7 @@ from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
 from foryou.serve.live import Live
+from foryou.serve.prepared import Prepared
 from foryou.serve.sources import RANKING
 from foryou.serve.wording import Words, known_language
 
@@ -45,6 +46,7 @@ class Parts:
     clock: TimeSource
     deadline_ms: int
     lengths: dict[str, int]  # placement -> items where the caller does not say
+    prepared: Prepared
     words: Words = field(default_factory=Words)
 
 
@@ -65,6 +67,16 @@ class Service:
         """Give the ms that an answer may take where the caller says nothing."""
         return self._parts.deadline_ms
 
+    @property
+    def prepared(self) -> Prepared:
+        """Give the lists that are ready for strangers."""
+        return self._parts.prepared
+
+    def placed(self, ask: schema.Ask) -> tuple[str, int]:
+        """Give the placement that is meant, and how many items are. Raises Invalid for an unknown placement."""
+        placement = self._placement(ask)
+        return placement, ask.num_results or self._parts.lengths[placement]
+
     def close(self) -> None:
         """Answer what waits, write what was shown, then let go of the stores."""
         self._on_close()
@@ -79,12 +91,12 @@ class Service:
         check_ids(ask)
         if ask.filter:
             parse(ask.filter)
-        placement = self._placement(ask)
+        placement, k = self.placed(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
         query = Query(
             user_id=user_id,
-            k=ask.num_results or self._parts.lengths[placement],
+            k=k,
             now_ms=self._parts.clock.now_ms(),
             seed=hash64(f"{user_id}:{name}"),
             anchor=ask.item_id,

@@ -10,6 +10,7 @@ from foryou.cli import (
     archives,
     demo,
     doctor,
+    doors,
     export,
     learn,
     letters,
@@ -31,7 +32,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, retrieval,
-    accuracy, services,
+    doors, accuracy, services,
 )  # fmt: skip
 
 

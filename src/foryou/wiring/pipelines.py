@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from foryou.serve.explain import Explain, GoesWith, Judge
 from foryou.serve.filters import Filter, Filters
 from foryou.serve.lists import Labelled, Pins, Places
 from foryou.serve.pipeline import Pipeline, Stages
+from foryou.serve.prepared import TOP, WIDE
 from foryou.serve.rankers import Explained, Logged, Prior
 from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
 from foryou.serve.sources import (
@@ -57,6 +59,9 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
     }
     if watch is None:
         ranker = config.placements["home"].ranker
+        for name, placement in config.placements.items():
+            here = Named(name, wide(placement), words)
+            built[WIDE + name] = _for_strangers(_pipeline(bundle.manifest.version, models, here, hydrate, watcher))
         built[RANKING] = _ranking(built["home"], watcher(models.ranker("auto" if ranker == "prior" else ranker)))
     for pipeline in built.values():
         warm(pipeline)
@@ -98,6 +103,21 @@ def _pipeline(
         adjusters=_adjusters(here, boosts),
         explain=Labelled(explain, words), judge=Judge(learned, boosts),
     ), version)  # fmt: skip
+
+
+def wide(placement: Placement) -> Placement:
+    """Give the placement as it is for strangers: the sources that need a history leave their room to what is popular.
+
+    Chance has no part in a list that many are shown.
+    """
+    return msgspec.structs.replace(
+        placement, collaborative=0, item_to_item=0, graph=0, two_tower=0, content=0, popular=TOP, explore_share=0.0
+    )
+
+
+def _for_strangers(pipeline: Pipeline) -> Pipeline:
+    """Give the pipeline that asks no store who somebody is."""
+    return Pipeline(replace(pipeline.stages, hydrate=pipeline.stages.strangers), pipeline.version)
 
 
 def _ranking(home: Pipeline, ranker: Ranker) -> Pipeline:

@@ -26,6 +26,7 @@ from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.observe.said import say
 from foryou.serve.live import UNTRAINED, Live
+from foryou.serve.prepared import SHARE, Prepared
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
+PREPARED_WITHIN_S = 1.0  # lists for strangers are no older than this and the time that they take
 
 
 def application() -> Litestar:
@@ -83,15 +85,19 @@ def service(home: Home, metrics: Metrics) -> Service:
     except Unavailable as error:
         say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
+    lengths = {name: placement.length for name, placement in config.placements.items()}
+    prepared = Prepared(live, home.clock, lengths)
+    prepared.look()
     parts = Parts(
         live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
         clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        lengths={name: placement.length for name, placement in config.placements.items()},
+        lengths=lengths, prepared=prepared,
     )  # fmt: skip
     stop = threading.Event()
     threads = [
-        threading.Thread(target=keep, args=(parts, stop, config), daemon=True) for keep in (_keep_fresh, _keep_released)
+        threading.Thread(target=keep, args=(parts, stop, config), daemon=True)
+        for keep in (_keep_fresh, _keep_released, _keep_prepared)
     ]
     if home.cache is not None:
         threads.append(threading.Thread(target=_measure_cache, args=(home.cache, metrics, stop, config), daemon=True))
@@ -159,6 +165,17 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
         if kind and kind != told:
             say(f"no look at the releases, serving the one that was known: {said}")
         told = kind
+
+
+def _keep_prepared(parts: Parts, stop: threading.Event, config: Config) -> None:
+    """Make the lists for strangers anew; beside `_keep_fresh`, so that no news waits for them."""
+    took = 0.0
+    while not stop.wait(min(max(config.serve.refresh_ms / 1e3, took / SHARE), PREPARED_WITHIN_S)):
+        try:
+            took = parts.prepared.look()
+        except Exception as error:  # noqa: BLE001 - without this thread strangers would be shown old lists for ever
+            parts.metrics.fallbacks.labels("prepared").inc()
+            say(f"the lists for strangers stay as they were: {error!r}")
 
 
 def _measure_cache(cache: "Cached", metrics: Metrics, stop: threading.Event, config: Config) -> None:

@@ -33,8 +33,8 @@ def door(host: str, port: int, metrics: Metrics) -> Door:
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
         )
         calls, health = Calls(metrics), Health(service)
-        foryou_pb2_grpc.add_RecommenderServicer_to_server(Recommender(service, calls), server)
-        foryou_pb2_grpc.add_EventsServicer_to_server(Events(service, calls), server)
+        foryou_pb2_grpc.add_RecommenderServicer_to_server(Recommender(service, calls), server)  # type: ignore[no-untyped-call]
+        foryou_pb2_grpc.add_EventsServicer_to_server(Events(service, calls), server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection((*NAMES, reflection.SERVICE_NAME), server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -17,7 +17,7 @@ from foryou.v1 import foryou_pb2_grpc
 MAX_STREAMED = 50_000
 
 
-class Events(foryou_pb2_grpc.EventsServicer):  # type: ignore[misc]
+class Events(foryou_pb2_grpc.EventsServicer):
     """The service foryou.v1.Events."""
 
     def __init__(self, service: Service, calls: Calls) -> None:

@@ -18,7 +18,7 @@ from foryou.v1 import foryou_pb2_grpc
 MAX_ASKS = 100
 
 
-class Recommender(foryou_pb2_grpc.RecommenderServicer):  # type: ignore[misc]
+class Recommender(foryou_pb2_grpc.RecommenderServicer):
     """The service foryou.v1.Recommender."""
 
     def __init__(self, service: Service, calls: Calls) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import cast
 
 from litestar import Litestar, route
 from litestar.datastructures import State
@@ -11,6 +12,7 @@ from litestar.types import ASGIApp
 
 from foryou.api.rest import events, items, lists, onboarding, pages, recommendations, users
 from foryou.api.rest.door import Door
+from foryou.api.rest.front import Front
 from foryou.api.rest.openapi import document
 from foryou.api.rest.problems import translate
 from foryou.api.rest.reading import Request
@@ -66,5 +68,5 @@ def app(
         pdb_on_exception=False,
     )
     litestar.state.document = document(litestar.routes)
-    litestar.asgi_handler = Door(litestar.asgi_handler, metrics)
+    litestar.asgi_handler = Front(Door(litestar.asgi_handler, metrics), lambda: cast(Service, litestar.state.service))
     return litestar

@@ -29,7 +29,7 @@ class Door:
             await self._routes(scope, receive, send)
             return
         started, status = time.perf_counter(), CLIENT_GONE
-        name = (REQUEST_ID, _request_id(scope))
+        name = (REQUEST_ID, request_id(scope))
         scope["state"]["request_id"] = name[1].decode()
         scope["path"] = scope["raw_path"].partition(b"?")[0].decode("latin-1")  # still percent-encoded: see `path_id`
 
@@ -47,6 +47,12 @@ class Door:
             count.inc()
             latency.observe((time.perf_counter() - started) * 1e3)
 
+    def noted(self, method: str, template: str, status: int, seconds: float) -> None:
+        """Note how a request went that was answered before it came here."""
+        count, latency = self._meters_of(method, template, status)
+        count.inc()
+        latency.observe(seconds * 1e3)
+
     def _meters_of(self, method: str, template: str | None, status: int) -> tuple[Counter, Histogram]:
         key = (method if template else "", template, status)  # without a template the method is anything
         found = self._meters.get(key)
@@ -57,7 +63,7 @@ class Door:
         return found
 
 
-def _request_id(scope: HTTPScope) -> bytes:
+def request_id(scope: HTTPScope) -> bytes:
     """Give the client's id if it is 1 to 128 printable characters, else a new one."""
     for name, value in scope["headers"]:
         if name == REQUEST_ID and _NAME.fullmatch(value):

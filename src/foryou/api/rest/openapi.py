@@ -36,6 +36,7 @@ _SHORT: dict[str, Json] = {
         "pattern": _ID["pattern"],
         "description": "ids of items not to show, separated by commas",
     },
+    "device": msgspec.json.schema(schema.Context)["$defs"]["Context"]["properties"]["device"],
     "num": msgspec.json.schema(schema.QuestionsAsk)["$defs"]["QuestionsAsk"]["properties"]["num"],
 }
 

@@ -1,5 +1,6 @@
 """How is a request read? Path, query and body, each within its limits; what is wrong is named by its field."""
 
+from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import litestar
@@ -36,13 +37,16 @@ def path_id(request: Request, name: str) -> str:
 def query_of(request: Request) -> dict[str, str]:
     """Give the query parameters. Raises Invalid for one that the route does not have, or that is said twice."""
     query = request.scope["query_string"]
-    if not query:
-        return {}
+    return said_in(query, operation_of(request.route_handler).query) if query else {}
+
+
+def said_in(query: bytes, names: Sequence[str]) -> dict[str, str]:
+    """Give the parameters that a query string says. Raises Invalid for one of another name, or that is said twice."""
     try:
         said = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise Invalid("query", "is not valid UTF-8", "percent-encode the bytes of each value in UTF-8") from None
-    names, given = operation_of(request.route_handler).query, dict[str, str]()
+    given = dict[str, str]()
     for name, value in said:
         if name not in names:
             raise Invalid(escaped(name), "is not a parameter", f"this route takes {', '.join(names) or 'none'}")

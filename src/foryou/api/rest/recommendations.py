@@ -18,8 +18,9 @@ from foryou.serve.wording import known_language
 # Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
 SHORT = (
     "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-    "deadline_ms", "item_id", "filter", "language",
+    "deadline_ms", "item_id", "filter", "language", "device",
 )  # fmt: skip
+RECOMMENDATIONS = ("/v1/recommendations", "/recommendations")
 SIMILAR = ("user_id", "num_results", "language")
 TRENDING = ("num_results", "language")
 TRENDING_LENGTH = 20
@@ -31,7 +32,7 @@ _rank = msgspec.json.Decoder(schema.RankAsk)
 _why = msgspec.json.Decoder(schema.WhyAsk)
 
 
-@get(["/v1/recommendations", "/recommendations"], opt=operation(schema.Recommended, query=SHORT))
+@get(list(RECOMMENDATIONS), opt=operation(schema.Recommended, query=SHORT))
 async def recommendations(request: Request) -> ASGIApp:
     """Recommend items (short form)."""
     return await _recommended(request, short_ask(query_of(request)))
@@ -79,8 +80,9 @@ ROUTES = (recommendations, ask_recommendations, rank, similar, trending, explain
 def short_ask(said: dict[str, str]) -> schema.Ask:
     """Give the question that query parameters ask. Raises Invalid with the name of the parameter."""
     fields: dict[str, object] = dict(said)
-    if "context" in said:
-        fields["context"] = {"placement": said["context"]}
+    context = {"placement": said.get("context"), "device": fields.pop("device", None)}
+    if context := {name: value for name, value in context.items() if value is not None}:
+        fields["context"] = context
     if "exclude" in said:
         fields["exclude_item_ids"] = excluded = [item_id for item_id in said["exclude"].split(",") if item_id]
         del fields["exclude"]
@@ -89,7 +91,8 @@ def short_ask(said: dict[str, str]) -> schema.Ask:
     try:
         return converted(fields, schema.Ask)
     except Invalid as error:
-        raise Invalid(error.where.replace("exclude_item_ids", "exclude"), error.what, error.mend) from None
+        where = error.where.replace("exclude_item_ids", "exclude").replace("context/device", "device")
+        raise Invalid(where, error.what, error.mend) from None
 
 
 async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:

@@ -1,0 +1,115 @@
+"""What is answered before the web framework is asked? Strangers: with bytes that were made ahead, or with a 304."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from foryou.api import schema
+from foryou.api.answers import listed
+from foryou.api.rest.door import REQUEST_ID, Door, request_id
+from foryou.api.rest.reading import said_in
+from foryou.api.rest.recommendations import LANGUAGE, RECOMMENDATIONS, SHORT, short_ask
+from foryou.api.rest.writing import JSON, PUBLIC
+from foryou.api.service import Service
+from foryou.domain.errors import ForyouError
+from foryou.serve.prepared import Kind, Page, Segment
+from foryou.serve.wording import known_language
+
+QUESTIONS = 4_096  # different query strings whose meaning is remembered
+ENCODED = 1_024  # answers kept as bytes
+IF_NONE_MATCH = b"if-none-match"
+Meaning = tuple[Segment, Kind]
+_encoder = msgspec.json.Encoder()
+
+
+class Encoded:
+    """A page as bytes."""
+
+    __slots__ = ("body", "etag", "headers", "page")
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.body, self.etag = page, _encoder.encode(listed(page)), f'"{page.name}"'.encode()
+        self.headers = (
+            (b"content-type", JSON.encode()), (b"content-length", b"%d" % len(self.body)), PUBLIC,
+            (b"vary", LANGUAGE), (b"etag", self.etag),
+        )  # fmt: skip
+
+
+class Front:
+    """Stands before the routes. Whatever it has nothing ready for goes on to them."""
+
+    def __init__(self, door: Door, service: Callable[[], Service]) -> None:
+        self._door, self._service = door, service
+        self._meanings: dict[tuple[bytes, bytes], Meaning | None] = {}
+        self._encoded: dict[Meaning, Encoded] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        if scope["type"] == ScopeType.HTTP and scope["method"] == "GET" and scope["path"] in RECOMMENDATIONS:
+            started = time.perf_counter()
+            language = wanted = b""
+            for name, value in scope["headers"]:
+                if name == LANGUAGE:
+                    language = language or value
+                elif name == IF_NONE_MATCH:
+                    wanted = value
+            found = self._found(scope, language)
+            if found is not None:
+                status = 304 if wanted and matches(wanted, found.etag) else 200
+                await answer(scope, found, status, send)
+                self._door.noted("GET", scope["path"], status, time.perf_counter() - started)
+                return
+        await self._door(scope, receive, send)
+
+    def _found(self, scope: HTTPScope, language: bytes) -> Encoded | None:
+        key = (scope["query_string"], language)
+        try:
+            meaning = self._meanings[key]
+        except KeyError:
+            if len(self._meanings) >= QUESTIONS:
+                self._meanings.clear()
+            meaning = self._meanings[key] = self._meaning(*key)
+        if meaning is None:
+            return None
+        page = self._service().prepared.page(*meaning)
+        if page is None:
+            return None
+        found = self._encoded.get(meaning)
+        if found is None or found.page is not page:
+            if len(self._encoded) >= ENCODED:
+                self._encoded.clear()
+            found = self._encoded[meaning] = Encoded(page)
+        return found
+
+    def _meaning(self, query: bytes, language: bytes) -> Meaning | None:
+        """Give what is asked for, None where it is not the question of a stranger, or wrong: the routes say how."""
+        try:
+            ask = short_ask(said_in(query, SHORT))
+            plain = schema.Ask(
+                context=schema.Context(placement=ask.context.placement, device=ask.context.device),
+                num_results=ask.num_results, language=ask.language, personalize=ask.personalize,
+                deadline_ms=ask.deadline_ms,
+            )  # fmt: skip
+            if ask != plain:
+                return None
+            placement, k = self._service().placed(ask)
+        except ForyouError:
+            return None
+        spoken = known_language(ask.language) or known_language(language.decode("latin-1"))
+        return Segment(placement, ask.context.device), Kind(k, spoken)
+
+
+async def answer(scope: HTTPScope, found: Encoded, status: int, send: Send) -> None:
+    """Send the page, or only that it is still the same."""
+    headers, body = (found.headers, found.body) if status == 200 else (found.headers[2:], b"")
+    name = (REQUEST_ID, request_id(scope))
+    await send({"type": "http.response.start", "status": status, "headers": (*headers, name)})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def matches(wanted: bytes, etag: bytes) -> bool:
+    """Say whether a header If-None-Match names this ETag (weak comparison, RFC 9110)."""
+    return wanted == etag or wanted.strip() == b"*" or etag in wanted.replace(b"W/", b"").split(b", ")
