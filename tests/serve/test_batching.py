@@ -13,6 +13,7 @@ from foryou.domain.slate import Query, Trace
 from foryou.serve import batching
 from foryou.serve.batching import BATCH, Batcher, Job, deadline_in
 from foryou.serve.live import Arm
+from foryou.serve.overload import Ladder, on_rung
 from worlds import query
 
 
@@ -190,3 +191,41 @@ def test_an_error_is_delivered_to_those_it_hit_and_the_others_are_answered(
 def test_a_deadline_is_so_many_ms_from_now() -> None:
     before = time.perf_counter()
     assert before + 0.25 <= deadline_in(250) <= time.perf_counter() + 0.25
+
+
+def test_on_a_rung_the_cheaper_pipeline_answers_where_there_is_one(loop: Loop) -> None:
+    ladder = Ladder(1.0)
+    batcher: Batcher[str] = Batcher(loop.due.append, loop.deliver, loop.trace, ladder)
+    (one, whole), cheap = arm(), Pipeline()
+    one.pipelines = {**one.pipelines, on_rung(2, "home"): cheap}  # type: ignore[dict-item]
+    for rung, placement in ((0, "home"), (2, "home"), (2, "item")):
+        ladder.rung = rung
+        batcher.submit(job(one, f"{rung} {placement}", placement))
+        loop.run()
+    assert (whole.batches, cheap.batches) == ([["0 home"], ["2 item"]], [["2 home"]])
+
+
+def test_who_would_wait_too_long_is_given_what_is_ready_or_told_to_come_back(loop: Loop) -> None:
+    ready: dict[str, Any] = {"ann": "for everybody"}
+    ladder = Ladder(0.1)
+    ladder.answered(1, 0.06)
+    batcher: Batcher[str] = Batcher(
+        loop.due.append, loop.deliver, loop.trace, ladder, lambda query, placement: ready.get(query.user_id)
+    )
+    one, _ = arm()
+    batcher.submit(job(one, "first"))
+    batcher.submit(job(one, "ann"))
+    assert loop.answers() == {"ticket ann": "for everybody"}
+    with pytest.raises(Unavailable, match="1 requests wait, more than can be answered in time; try again in a second"):
+        batcher.submit(job(one, "bob"))
+    loop.run()
+    assert loop.answers() == {"ticket ann": "for everybody", "ticket first": "for first"}
+
+
+def test_nobody_works_for_those_who_have_left(loop: Loop) -> None:
+    batcher: Batcher[str] = Batcher(loop.due.append, loop.deliver, loop.trace, gone=lambda ticket: ticket == "ticket b")
+    one, pipeline = arm()
+    for user in "abc":
+        batcher.submit(job(one, user))
+    loop.run()
+    assert pipeline.batches == [["a", "c"]]

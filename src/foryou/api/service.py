@@ -21,13 +21,14 @@ from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
 from foryou.domain.records import UserChange
-from foryou.domain.slate import Answer, Query, Verdict
+from foryou.domain.slate import Answer, Query, Trace, Verdict
 from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
-from foryou.serve.live import Live
+from foryou.serve.live import Arm, Live
+from foryou.serve.overload import PREPARED, Ladder
 from foryou.serve.prepared import Prepared
 from foryou.serve.sources import RANKING
 from foryou.serve.wording import Words, known_language
@@ -59,13 +60,33 @@ class Service:
         self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
-            _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
+            _soon, _resolve, self._traced, Ladder(parts.deadline_ms / 1e3), self._spare, lambda future: future.done()
         )
 
     @property
     def deadline_ms(self) -> int:
         """Give the ms that an answer may take where the caller says nothing."""
         return self._parts.deadline_ms
+
+    def _traced(self, arm: Arm, placement: str, trace: Trace, queries: int) -> None:  # noqa: ARG002
+        self._parts.metrics.trace(trace, queries)
+        self._parts.metrics.rung.set(self._batcher.ladder.rung)
+
+    def _spare(self, query: Query, placement: str) -> Answer | None:
+        """Give an answer from the lists for strangers, where the question has nothing that they cannot answer."""
+        if query.anchor or query.asked or query.given or query.filter:
+            return None
+        answer = self._parts.prepared.spare(placement, query)
+        if answer is not None:
+            self._parts.metrics.fallbacks.labels(PREPARED).inc()
+        return answer
+
+    def refuses(self) -> bool:
+        """Say whether a request had better not come in at all; counted, as it is told so."""
+        refused = self._batcher.refuses()
+        if refused:
+            self._parts.metrics.refusals.inc()
+        return refused
 
     @property
     def prepared(self) -> Prepared:

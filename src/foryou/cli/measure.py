@@ -91,7 +91,7 @@ def serve_(
             )
         else:
             config, home = prepared(data_path, report)
-            users, names = _known(home)
+            users, names = known(home)
         checked = correct.overlap(home, users) if items else {}
         home.close()
         with running(config, workers) as server:
@@ -105,7 +105,8 @@ def serve_(
     tell("serve", result | {"items": items or len(names), "workers": workers}, json)
 
 
-def _known(home: Home) -> tuple[list[str], list[str]]:
+def known(home: Home) -> tuple[list[str], list[str]]:
+    """Give the ids of the users and items of a home's log."""
     view = catalog_of(home)
     log = interactions(Path(home.config.home) / "work" / "snapshot.parquet", view)
     return log.user_ids, [view.id_of(number) for number in np.unique(log.item).tolist()]

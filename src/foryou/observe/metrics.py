@@ -37,6 +37,13 @@ class Metrics:
         self.not_finite = Counter(
             "foryou_scores_not_finite_total", "scores that were NaN or infinite", registry=registry
         )
+        self.rung = Gauge(
+            "foryou_overload_rung", "rung of the ladder on which queries are answered, 0 = whole",
+            multiprocess_mode="livemax", registry=registry,
+        )  # fmt: skip
+        self.refusals = Counter(
+            "foryou_overload_refused_total", "requests refused at the door, as the queue is too long", registry=registry
+        )
         self.dropped = Counter("foryou_dropped_total", "candidates dropped, by rule", ["rule"], registry=registry)
         self.boosted = Counter("foryou_boosted_total", "candidates raised, by boost", ["boost"], registry=registry)
         self.shown = Counter("foryou_items_shown_total", "items shown, by source", ["source"], registry=registry)

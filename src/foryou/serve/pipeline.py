@@ -74,14 +74,16 @@ class _Stage:
 class Pipeline:
     """Answers batches of queries. Not for two threads at once: the slate's memory is reused."""
 
-    def __init__(self, stages: Stages, version: str) -> None:
-        self.stages, self.version = stages, version
+    def __init__(self, stages: Stages, version: str, lacks: Sequence[str] = ()) -> None:
+        """lacks: what its answers say that they lack, as this pipeline is a cheaper one."""
+        self.stages, self.version, self._lacks = stages, version, lacks
         rules = tuple(rule.name for rule in (*stages.filters, *stages.adjusters))
         self.slate = Slate({source.name: source.places for source in stages.sources}, rules)
 
     def run(self, queries: list[Query], deadline: float = np.inf) -> tuple[list[Answer], Trace]:
         """Give an answer to each query, and what happened on the way."""
         run, slate, stages = Run(deadline, self.slate), self.slate, self.stages
+        run.trace.fallbacks += self._lacks
         slate.reset(len(queries))
         batch = self._hydrate(run, queries)
         with run.stage("represent") as on_time:

@@ -13,6 +13,7 @@ from foryou.domain.lists import Lists
 from foryou.domain.ports import TimeSource
 from foryou.domain.slate import Answer, Query, View
 from foryou.serve.live import Arm, Live
+from foryou.serve.overload import PREPARED
 
 TOP = 1_000  # items of the longest list
 WIDE = ":top "  # before the name of a placement: its pipeline with that many candidates and without chance
@@ -93,6 +94,16 @@ class Prepared:
         """Give the list of up to 1,000 items; None before it was made for the first time."""
         made = self._made.get(Segment(placement, device)) or self._made.get(Segment(placement, ""))
         return made.whole if made else None
+
+    def spare(self, placement: str, query: Query) -> Answer | None:
+        """Give an answer for somebody whom there is no time to know: the first items that the caller lets pass."""
+        whole = self.whole(placement, query.device)
+        if whole is None or not set(whole.degraded) <= LASTING:
+            return None
+        left_out = set(query.exclude)
+        shown = [item for item in whole.items[: query.k + len(left_out)] if item.item_id not in left_out][: query.k]
+        lacks = (PREPARED,) if len(shown) == query.k else (PREPARED, "short_answer")
+        return replace(whole, items=shown, degraded=lacks, offset=-1, knew={})
 
     def look(self) -> float:
         """Make again what has changed; gives the seconds that this took. Nothing is kept of an arm that has gone."""

@@ -12,12 +12,13 @@ from foryou.domain.bundle import ModelBundle
 from foryou.domain.expression import parse
 from foryou.domain.lists import Kind
 from foryou.domain.ports import Ranker, Rule, Source
-from foryou.domain.slate import Query, QueryBatch, Slate
+from foryou.domain.slate import Query, QueryBatch, Reason, Slate
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import Hydrate
 from foryou.serve.explain import Explain, GoesWith, Judge
 from foryou.serve.filters import Filter, Filters
 from foryou.serve.lists import Labelled, Pins, Places
+from foryou.serve.overload import RUNGS, on_rung
 from foryou.serve.pipeline import Pipeline, Stages
 from foryou.serve.prepared import TOP, WIDE
 from foryou.serve.rankers import Explained, Logged, Prior
@@ -61,6 +62,8 @@ def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watc
         ranker = config.placements["home"].ranker
         for name, placement in config.placements.items():
             here = Named(name, wide(placement), words)
+            for rung in range(1, len(RUNGS)):
+                built[on_rung(rung, name)] = cheaper(built[name], rung, models)
             built[WIDE + name] = _for_strangers(_pipeline(bundle.manifest.version, models, here, hydrate, watcher))
         built[RANKING] = _ranking(built["home"], watcher(models.ranker("auto" if ranker == "prior" else ranker)))
     for pipeline in built.values():
@@ -113,6 +116,26 @@ def wide(placement: Placement) -> Placement:
     return msgspec.structs.replace(
         placement, collaborative=0, item_to_item=0, graph=0, two_tower=0, content=0, popular=TOP, explore_share=0.0
     )
+
+
+KEPT = {"similar", "cart", "item_to_item", "popular", "editorial", "sponsored", "pinned"}  # on the last rung
+
+
+def cheaper(whole: Pipeline, rung: int, models: Models) -> Pipeline:
+    """Give the pipeline that answers on a rung of the ladder: each one leaves out more than the one before."""
+    stages = replace(whole.stages, adjusters=[rule for rule in whole.stages.adjusters if rule.name != "exploration"])
+    if rung >= 2:
+        light = next(models.rankers[name] for name in ("blend", "ensemble") if name in models.rankers)
+        ranker = stages.ranker if isinstance(stages.ranker, Prior) else light
+        stages = replace(stages, ranker=ranker, explain=_unexplained)
+    if rung >= 3:
+        sources = [source for source in stages.sources if source.name in KEPT]
+        stages = replace(stages, ranker=Prior(), represent=lambda batch: None, sources=sources)
+    return Pipeline(stages, whole.version, RUNGS[rung])
+
+
+def _unexplained(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> list[list[Reason]]:  # noqa: ARG001
+    return [[] for _ in batch.query]
 
 
 def _for_strangers(pipeline: Pipeline) -> Pipeline:

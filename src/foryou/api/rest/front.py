@@ -10,6 +10,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from foryou.api import schema
 from foryou.api.answers import listed
 from foryou.api.rest.door import REQUEST_ID, Door, request_id
+from foryou.api.rest.problems import MEDIA_TYPE
 from foryou.api.rest.reading import said_in
 from foryou.api.rest.recommendations import LANGUAGE, RECOMMENDATIONS, SHORT, short_ask
 from foryou.api.rest.writing import JSON, PUBLIC
@@ -20,6 +21,16 @@ from foryou.serve.wording import known_language
 
 QUESTIONS = 4_096  # different query strings whose meaning is remembered
 ENCODED = 1_024  # answers kept as bytes
+TOO_MUCH = msgspec.json.encode(
+    schema.Problem(
+        "about:blank", "Service Unavailable", 503, "More is asked than can be answered in time; try again in a second",
+        "unavailable", [],
+    )
+)  # fmt: skip
+REFUSED = (
+    (b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(TOO_MUCH)), (b"cache-control", b"no-store"),
+    (b"retry-after", b"1"),
+)  # fmt: skip
 IF_NONE_MATCH = b"if-none-match"
 Meaning = tuple[Segment, Kind]
 _encoder = msgspec.json.Encoder()
@@ -62,6 +73,10 @@ class Front:
                 await answer(scope, found, status, send)
                 self._door.noted("GET", scope["path"], status, time.perf_counter() - started)
                 return
+        if scope["type"] == ScopeType.HTTP and scope["path"] in RECOMMENDATIONS and self._service().refuses():
+            await refuse(scope, send)
+            self._door.noted(scope["method"], scope["path"], 503, 0.0)
+            return
         await self._door(scope, receive, send)
 
     def _found(self, scope: HTTPScope, language: bytes) -> Encoded | None:
@@ -108,6 +123,13 @@ async def answer(scope: HTTPScope, found: Encoded, status: int, send: Send) -> N
     name = (REQUEST_ID, request_id(scope))
     await send({"type": "http.response.start", "status": status, "headers": (*headers, name)})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def refuse(scope: HTTPScope, send: Send) -> None:
+    """Say that this is too much, and when to come again."""
+    headers = (*REFUSED, (REQUEST_ID, request_id(scope)))
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": TOO_MUCH, "more_body": False})
 
 
 def matches(wanted: bytes, etag: bytes) -> bool:

@@ -1,0 +1,89 @@
+"""Do the doors of a real process hold: gRPC, lists for strangers, and a flood that it cannot answer?"""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from foryou.bench import load
+from foryou.bench.lines import steady
+from foryou.bench.server import Server, running
+from foryou.config import load as configured
+from foryou.services import ports
+from foryou.v1 import foryou_pb2, foryou_pb2_grpc
+
+ITEMS = 300
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, int]]:
+    port = ports.free()[0]
+    config = configured(tmp_path_factory.mktemp("doors"), {}, serve={"grpc_port": port, "deadline_ms": 50})
+    with running(config, workers=2) as server:
+        for number in range(ITEMS):
+            put(server, f"i{number}", title=f"Item {number}", published_ms=1_700_000_000_000, status="available")
+        yield server, port
+
+
+def put(server: Server, item_id: str, **item: Any) -> None:
+    request = urllib.request.Request(f"{server.url}/v1/items/{item_id}", json.dumps(item).encode(), method="PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def get(server: Server, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{server.url}{path}", timeout=10) as answer:
+        said: dict[str, Any] = json.loads(answer.read())
+        return said
+
+
+def soon(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.perf_counter() + seconds
+    while not (held := holds()) and time.perf_counter() < end:
+        time.sleep(0.05)
+    return held
+
+
+def test_both_workers_answer_grpc_on_one_port_what_rest_answers(served: tuple[Server, int]) -> None:
+    _, port = served
+    for _ in range(8):  # a connection each: the kernel spreads them
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            stub = foryou_pb2_grpc.EventsStub(channel)
+            event = foryou_pb2.Event(event_id="e1", user_id="ann", action="view", item_id="i7")
+            done = stub.Record(foryou_pb2.RecordRequest(events=[event]), timeout=20)
+            assert done.accepted + done.duplicates == 1
+            ask = foryou_pb2.RecommendRequest(user_id="ann", num_results=5, deadline_ms=10_000)
+            assert foryou_pb2_grpc.RecommenderStub(channel).Recommend(ask, timeout=20).model_version == "untrained"
+
+
+def test_an_item_that_is_sold_out_leaves_the_lists_for_strangers(served: tuple[Server, int]) -> None:
+    server, _ = served
+    for user in range(30):
+        body = {"user_id": f"u{user}", "action": "purchase", "item_id": "i42"}
+        request = urllib.request.Request(f"{server.url}/v1/events", json.dumps(body).encode(), method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def shown() -> bool:
+        answers = [get(server, "/v1/recommendations") for _ in range(6)]
+        return any("i42" in [item["item_id"] for item in answer["items"]] for answer in answers)
+
+    assert soon(shown)
+    assert get(server, "/v1/recommendations")["recommendation_id"].startswith("list-")
+    put(server, "i42", title="Item 42", status="unavailable")
+    assert soon(lambda: not shown())
+
+
+def test_a_flood_is_answered_in_part_and_forgotten_soon(served: tuple[Server, int]) -> None:
+    server, _ = served
+    path = "/v1/recommendations?num_results=20&deadline_ms=1000&user_id=u{}"
+    flood = steady(server, lambda number: load.get(path.format(number)), 50_000, 0.2, connections=1_000)
+    assert flood.all.errors == 0
+    assert set(flood.all.statuses) <= {200, 503}
+    assert sum(flood.all.statuses.values()) == 10_000
+    assert flood.all.statuses[200] > 100
+    assert flood.degraded + flood.all.statuses.get(503, 0) > 0
+    assert soon(lambda: not any("overload" in one for one in get(server, path.format("x"))["degraded"]))
