@@ -270,7 +270,7 @@ def test_a_catalog_of_another_release_is_refused_with_the_arrays_it_lacks(
         return msgspec.json.encode(manifest)
 
     rewrite(models_backend, "catalogs/c1/manifest.json", older)
-    with pytest.raises(Refused, match="catalog c1 was written by another release of foryou, it has no order; train again"):
+    with pytest.raises(Refused, match="catalog c1 was written by another release of foryou, it has no order; train"):
         models_backend.open().load_catalog("c1")
 
 
