@@ -62,7 +62,7 @@ class FitSettings:
     sequence: sequence.SequenceSettings
     rank: rank.RankSettings
     taken_up: int  # answers of which something was taken up, for rankers to learn from what was shown
-    index: str = "auto"  # kind of the index over item vectors
+    index_kind: str = "auto"  # kind of the index over item vectors
     index_recall: float = index.RECALL_TARGET
     graph: GraphSettings | None = None  # None: no placement asks for it
     towers: TowerSettings | None = None  # None = no placement asks for them
@@ -267,7 +267,7 @@ class Fit:
                 arrays |= {"graph_into": found.into, "graph_out": found.out}
                 arrays |= {"graph_ids": found.ids, "graph_values": found.values}
         users = self._add_towers(log, catalog, report, arrays, checkpoint) if settings.towers else None
-        kind = index.chosen(settings.index, log.items)
+        kind = index.chosen(settings.index_kind, log.items)
         if folder is None or kind == "exact":
             return arrays, {}
         with report.stage("index"):

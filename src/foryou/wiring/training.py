@@ -193,7 +193,7 @@ def fitting(
             priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers,
             fit=rank.fit_for("watch_time" if train.objective == "watch_time" else "listwise"), seed=train.seed,
         ),
-        taken_up=train.taken_up, index=train.index, index_recall=train.index_recall, graph=_graph(config),
+        taken_up=train.taken_up, index_kind=train.index, index_recall=train.index_recall, graph=_graph(config),
         towers=two_tower.TowerSettings(**msgspec.structs.asdict(train.two_tower), seed=train.seed)
         if towers else None,
     )  # fmt: skip
