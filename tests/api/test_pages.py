@@ -12,7 +12,7 @@ from foryou.api.rest.examples import EXAMPLES, examples_of
 from foryou.api.rest.openapi import operation_of
 
 ROUTES = {
-    "GET /v1/onboarding/questions", "POST /v1/users/{user_id}/onboarding",
+    "GET /v1/pages/{placement}", "GET /v1/onboarding/questions", "POST /v1/users/{user_id}/onboarding",
     "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
     "GET /v1/trending", "POST /v1/explain", "POST /v1/events", "PUT /v1/items/{item_id}", "PATCH /v1/items/{item_id}",
     "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}", "PUT /v1/users/{user_id}", "PATCH /v1/users/{user_id}",
@@ -115,7 +115,7 @@ def test_the_document_knows_parameters_bounds_and_statuses(document: dict[str, A
     parameters = {one["name"]: one["schema"] for one in said["GET /recommendations"]["parameters"]}
     assert list(parameters) == [
         "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-        "deadline_ms", "item_id", "filter", "language",
+        "deadline_ms", "item_id", "filter", "language", "cursor",
     ]  # fmt: skip
     assert (parameters["num_results"]["minimum"], parameters["num_results"]["maximum"]) == (1, 500)
     assert parameters["explain"] == {"type": "boolean", "default": True}

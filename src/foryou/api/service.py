@@ -4,7 +4,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from foryou.api import schema
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
+from foryou.api.pages import Pages
+from foryou.api.parts import Parts
 from foryou.api.waiting import until
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
@@ -19,32 +20,14 @@ from foryou.domain.exposure import Exposure
 from foryou.domain.expression import parse
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
 from foryou.domain.records import UserChange
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
-from foryou.ingest.exposures import Exposures
-from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
-from foryou.serve.live import Live
-from foryou.serve.wording import Words, known_language
+from foryou.serve.wording import known_language
 
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a service is made of."""
-
-    live: Live
-    log: EventLog
-    features: FeatureStore
-    items: ItemStore
-    exposures: Exposures
-    metrics: Metrics
-    clock: TimeSource
-    deadline_ms: int
-    lengths: dict[str, int]  # placement -> items where the caller does not say
-    words: Words = field(default_factory=Words)
+ENDS = {"unknown_user", "unknown_item", "short_answer", "filter_exhausted"}  # of an empty answer: that is all there is
 
 
 class Service:
@@ -55,6 +38,7 @@ class Service:
         self._collector = Collector(parts.log, parts.clock)
         self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
+        self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
         )
@@ -76,10 +60,12 @@ class Service:
         placement = self._placement(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
+        now_ms, scope = self._parts.clock.now_ms(), (user_id, placement, ask.item_id)
+        fed = self._parts.cursors.read(ask.cursor, scope, now_ms) if ask.cursor else b""
         query = Query(
             user_id=user_id,
             k=ask.num_results or self._parts.lengths[placement],
-            now_ms=self._parts.clock.now_ms(),
+            now_ms=now_ms,
             seed=hash64(f"{user_id}:{name}"),
             anchor=ask.item_id,
             exclude=tuple(ask.exclude_item_ids),
@@ -91,24 +77,44 @@ class Service:
             location=ask.context.location,
             filter=ask.filter,
             language=known_language(ask.language),
+            fed=fed,
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
         return schema.Recommended(
             recommendation_id=name,
-            items=_wire_items(answer),
+            items=schema.wire_items(answer),
             model_version=answer.bundle,
             experiment=schema.WireExperiment("main", answer.bundle),
             degraded=answer.degraded,
             took_ms=round((time.perf_counter() - started) * 1e3, 3),
+            next_cursor=self._next_cursor(answer, query, scope),
         )
 
-    def _placement(self, ask: schema.Ask) -> str:
-        """Give the configured name: `homepage` is home, and home with an item is the page of that item."""
-        said, lengths = ask.context.placement, self._parts.lengths
+    def _next_cursor(self, answer: Answer, query: Query, scope: tuple[str, ...]) -> str | None:
+        """Give where the feed goes on; None = nothing is left, or it has become as long as a feed may be."""
+        if not answer.items and set(answer.degraded) <= ENDS:
+            return None
+        return self._parts.cursors.after(query.fed, [item.item_id for item in answer.items], scope, query.now_ms)
+
+    async def page(self, placement: str, ask: schema.PageAsk) -> schema.Page:
+        """Give a page of rows. Raises Invalid for an unknown placement, Unavailable when overloaded."""
+        for name in ("user_id", "anonymous_id", "session_id"):
+            if value := getattr(ask, name):
+                check_id(name, value)
+        return await self.pages.page(self._configured(placement, "placement"), ask)
+
+    def _configured(self, said: str, where: str = "context") -> str:
+        """Give the configured name of a placement: `homepage` is home. Raises Invalid."""
+        lengths = self._parts.lengths
         name = said if said in lengths else said.removesuffix("page").rstrip("_-")
         if name not in lengths:
-            raise Invalid("context", f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+            raise Invalid(where, f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+        return name
+
+    def _placement(self, ask: schema.Ask) -> str:
+        """Give the configured name; home with an item is the page of that item."""
+        lengths, name = self._parts.lengths, self._configured(ask.context.placement)
         return "item" if ask.item_id and name == "home" and "item" in lengths else name
 
     async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
@@ -270,6 +276,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         filter=query.filter,
         inputs=answer.inputs.values,
         schema=answer.inputs.schema,
+        fed=query.fed,
+        row=query.row,
     )
 
 
@@ -311,17 +319,6 @@ def _event(event: schema.EventIn) -> Event:
         value=event.value, unit=event.unit, quantity=event.quantity, query=event.query, session_id=event.session_id,
         recommendation_id=event.recommendation_id, position=event.position, context=event.context,
     )  # fmt: skip
-
-
-def _wire_items(answer: Answer) -> list[schema.WireItem]:
-    return [
-        schema.WireItem(
-            item.item_id, rank, item.score, item.source,
-            schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
-            item.source == "sponsored",
-        )
-        for rank, item in enumerate(answer.items, start=1)
-    ]  # fmt: skip
 
 
 def _soon(work: Callable[[], None]) -> None:

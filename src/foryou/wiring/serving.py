@@ -18,8 +18,11 @@ from litestar import Litestar
 
 from foryou import config as configuration
 from foryou.api import rest
-from foryou.api.service import Parts, Service
+from foryou.api.cursors import Cursors
+from foryou.api.parts import Parts
+from foryou.api.service import Service
 from foryou.config import Config
+from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import ForyouError, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
@@ -29,6 +32,7 @@ from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
 from foryou.wiring.pauses import fewer_pauses
+from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
 from foryou.wiring.streaming import stream
 
@@ -73,6 +77,8 @@ def service(home: Home, metrics: Metrics) -> Service:
         clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
         lengths={name: placement.length for name, placement in config.placements.items()},
+        new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},
+        cursors=Cursors(cursor_secret(Path(config.home))),
     )  # fmt: skip
     stop = threading.Event()
     threads = [

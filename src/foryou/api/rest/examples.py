@@ -47,6 +47,14 @@ EXAMPLES: dict[Any, Json] = {
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,
         "next_cursor": None,
     },
+    schema.Page: {
+        "rows": [{
+            "kind": "because", "title": "Because you bought Dune", "reason": _REASON, "recommendation_id": _NAME,
+            "items": [_SHOWN | {"source": "similar"}],
+        }],
+        "model_version": "20260101-000000-1a2b", "experiment": {"name": "main", "arm": "20260101-000000-1a2b"},
+        "degraded": [], "took_ms": 12.4,
+    },
     schema.Trending: {
         "items": [_SHOWN | {
             "source": "trending", "reason": {"code": "trending", "text": "Trending now", "because": []},

@@ -17,13 +17,17 @@ from foryou.serve.wording import known_language
 # Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
 SHORT = (
     "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-    "deadline_ms", "item_id", "filter", "language",
+    "deadline_ms", "item_id", "filter", "language", "cursor",
+)  # fmt: skip
+PAGE = (
+    "user_id", "anonymous_id", "session_id", "num_rows", "num_results", "filter", "explain", "language", "personalize",
+    "deadline_ms",
 )  # fmt: skip
 SIMILAR = ("user_id", "num_results", "language")
 TRENDING = ("num_results", "language")
 TRENDING_LENGTH = 20
 LANGUAGE = b"accept-language"
-A = TypeVar("A", schema.Ask, schema.WhyAsk)
+A = TypeVar("A", schema.Ask, schema.PageAsk, schema.WhyAsk)
 
 _ask = msgspec.json.Decoder(schema.Ask)
 _why = msgspec.json.Decoder(schema.WhyAsk)
@@ -57,6 +61,13 @@ async def trending(request: Request) -> ASGIApp:
     return reply(answer, PUBLIC, vary=LANGUAGE)
 
 
+@get("/v1/pages/{placement:str}", opt=operation(schema.Page, query=PAGE, asks=schema.PageAsk))
+async def page(request: Request) -> ASGIApp:
+    """Give a page of rows, chosen and ordered for the user; no item stands there twice."""
+    ask = _spoken(request, converted(query_of(request), schema.PageAsk))
+    return reply(await service_of(request).page(path_id(request, "placement"), ask), vary=LANGUAGE)
+
+
 @post("/v1/explain", opt=operation(schema.Explained, takes=schema.WhyAsk))
 async def explain(request: Request) -> ASGIApp:
     """Say why, or why not, an item is recommended to a user."""
@@ -65,7 +76,7 @@ async def explain(request: Request) -> ASGIApp:
 
 
 LASTING = {"short_answer", "filter_exhausted", "unknown_item"}  # what a minute does not mend
-ROUTES = (recommendations, ask_recommendations, similar, trending, explain)
+ROUTES = (recommendations, ask_recommendations, similar, trending, page, explain)
 
 
 def short_ask(said: dict[str, str]) -> schema.Ask:

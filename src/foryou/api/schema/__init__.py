@@ -10,6 +10,7 @@ from foryou.api.schema.asking import (
     WireExperiment,
     WireItem,
     WireReason,
+    wire_items,
 )
 from foryou.api.schema.events import EventIn, EventsOut, WireRejection
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
@@ -21,9 +22,11 @@ from foryou.api.schema.onboarding import (
     Questions,
     QuestionsAsk,
 )
+from foryou.api.schema.pages import MAX_ROW_ITEMS, MAX_ROWS, Page, PageAsk, WireRow
 from foryou.api.schema.problems import Problem, ProblemPart
 from foryou.api.schema.things import Erased, ItemIn, UserIn, UserOut, Written, said
 from foryou.api.schema.wire import (
+    CURSOR_CHARS,
     LATEST_MS,
     MAX_EVENTS,
     MAX_QUESTIONS,
@@ -39,10 +42,13 @@ from foryou.api.schema.wire import (
 )
 
 __all__ = [
+    "CURSOR_CHARS",
     "LATEST_MS",
     "MAX_EVENTS",
     "MAX_QUESTIONS",
     "MAX_RESULTS",
+    "MAX_ROWS",
+    "MAX_ROW_ITEMS",
     "Ask",
     "Attributes",
     "Context",
@@ -65,6 +71,8 @@ __all__ = [
     "MaybeId",
     "OnboardingIn",
     "OnboardingOut",
+    "Page",
+    "PageAsk",
     "Problem",
     "ProblemPart",
     "Questions",
@@ -80,6 +88,8 @@ __all__ = [
     "WireItem",
     "WireReason",
     "WireRejection",
+    "WireRow",
     "Written",
     "said",
+    "wire_items",
 ]

@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from foryou.api.schema.wire import Count, Id, Language, MaybeId, Wire
+from foryou.api.schema.wire import CURSOR_CHARS, Count, Id, Language, MaybeId, Wire
 from foryou.domain.expression import MAX_CHARS
+from foryou.domain.slate import Answer
 
 
 class Context(Wire):
@@ -31,6 +32,14 @@ class Ask(Wire):
     exclude_item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
     filter: Annotated[
         str, Meta(max_length=MAX_CHARS, description='what may be shown, such as price < 20 and not tag = "violence"')
+    ] = ""
+    cursor: Annotated[
+        str,
+        Meta(
+            max_length=CURSOR_CHARS,
+            pattern="^[A-Za-z0-9_-]*$",
+            description="`next_cursor` of the answer before: nothing of the feed again",
+        ),
     ] = ""
     explain: bool = True
     language: Language = ""
@@ -108,3 +117,15 @@ class Trending(msgspec.Struct):
     """What trends."""
 
     items: list[WireItem]
+
+
+def wire_items(answer: Answer) -> list[WireItem]:
+    """Give the items of an answer as they are written."""
+    return [
+        WireItem(
+            item.item_id, rank, item.score, item.source,
+            WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
+            item.source == "sponsored",
+        )
+        for rank, item in enumerate(answer.items, start=1)
+    ]  # fmt: skip
