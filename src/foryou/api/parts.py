@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from foryou.api.cursors import Cursors
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.live import Live
@@ -18,6 +18,7 @@ class Parts:
     log: EventLog
     features: FeatureStore
     items: ItemStore
+    models: ModelStore
     exposures: Exposures
     metrics: Metrics
     clock: TimeSource

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from foryou.api import schema
+from foryou.api.console import Console
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
 from foryou.api.pages import Pages
@@ -38,6 +39,7 @@ class Service:
         self._collector = Collector(parts.log, parts.clock)
         self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
+        self.console = Console(parts, parts.models)
         self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)

@@ -73,8 +73,8 @@ def service(home: Home, metrics: Metrics) -> Service:
         say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
     parts = Parts(
-        live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
-        clock=home.clock, deadline_ms=config.serve.deadline_ms,
+        live=live, log=home.log, features=home.features, items=home.items, models=home.models,
+        exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
         lengths={name: placement.length for name, placement in config.placements.items()},
         new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},

@@ -55,6 +55,15 @@ EXAMPLES: dict[Any, Json] = {
         "model_version": "20260101-000000-1a2b", "experiment": {"name": "main", "arm": "20260101-000000-1a2b"},
         "degraded": [], "took_ms": 12.4,
     },
+    schema.Console: {
+        "generation": 3, "reason": "promoted by hand",
+        "families": {"main": [{"version": "20260101-000000-1a2b", "share": 1.0}]}, "items": 1682,
+        "bundles": [{
+            "version": "20260101-000000-1a2b", "created_ms": 1_767_225_600_000, "verdict": "pass",
+            "verdict_reason": "NDCG@10 is 2.40 times that of popularity", "ranker": "mlp", "report": {"items": 1682},
+        }],
+        "refused": {}, "away": "",
+    },
     schema.Trending: {
         "items": [_SHOWN | {
             "source": "trending", "reason": {"code": "trending", "text": "Trending now", "because": []},

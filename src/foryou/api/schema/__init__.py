@@ -12,6 +12,7 @@ from foryou.api.schema.asking import (
     WireReason,
     wire_items,
 )
+from foryou.api.schema.console import Console, ConsoleBundle, ConsoleShare
 from foryou.api.schema.events import EventIn, EventsOut, WireRejection
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
 from foryou.api.schema.onboarding import (
@@ -51,6 +52,9 @@ __all__ = [
     "MAX_ROW_ITEMS",
     "Ask",
     "Attributes",
+    "Console",
+    "ConsoleBundle",
+    "ConsoleShare",
     "Context",
     "Count",
     "Erased",

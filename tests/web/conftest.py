@@ -1,0 +1,154 @@
+"""How do the tests of the pages see them? A real server over the films, and headless Chromium before it."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+import worlds
+from foryou.config import load
+from foryou.domain import catalog as catalogs
+from foryou.domain.errors import Unavailable
+from foryou.domain.event import Action, Event
+from foryou.domain.item import ItemChange
+from foryou.domain.log import Stream
+from foryou.ingest.codec import event_record, item_record
+from foryou.services import install
+from foryou.wiring.home import open_home
+from foryou.wiring.serving import launch
+from servers import absent
+
+PATIENCE_MS = 60_000  # on a busy machine
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 860}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of `foryou serve` over sixty films, of which crime trends."""
+    folder = tmp_path_factory.mktemp("cinema")
+    _filled(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = load(folder, {}, serve={"port": port, "workers": 1, "deadline_ms": 30_000, "viewed": "watched"})
+    command, environment = launch(config)
+    environment |= {"FORYOU_SERVE__DEADLINE_MS": "30000", "FORYOU_SERVE__VIEWED": "watched"}
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield _ready(f"http://127.0.0.1:{port}", process)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _filled(folder: Path) -> None:
+    home, now_ms = open_home(load(folder, {})), int(time.time() * 1e3)
+    films = [
+        ItemChange(
+            item_id=one.item_id, op="put", title=one.title, categories=one.categories, price=one.price, published_ms=1
+        )
+        for one in worlds.films()
+    ]
+    home.log.append(Stream.ITEMS, [item_record(one) for one in films])
+    events = [
+        Event(f"crowd-{n}", f"u{n}", Action.CLICK, now_ms - 60_000, f"crime-{n % 5 + 1}", now_ms) for n in range(40)
+    ]
+    events += [Event(f"ann-{n}", "ann", Action.VIEW, now_ms - 90_000, f"war-{n}", now_ms) for n in (1, 2, 3)]
+    home.log.append(Stream.EVENTS, [event_record(one) for one in events])
+    worker = home.worker()
+    worker.lease()
+    worker.catch_up()
+    worker.release()
+    home.models.publish_catalog(catalogs.build(worlds.films(), "films", home.items.position()))
+    home.models.publish(worlds.bundle("v1", trending=0.5, category_match=0.3, search_match=3.0, welcome=0.1))
+    home.models.replace_release(worlds.release("v1", 1), 0)
+    home.close()
+
+
+def _ready(url: str, process: "subprocess.Popen[bytes]") -> str:
+    for _ in range(1_200):
+        assert process.poll() is None, "the server ended before it was ready"
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+                return url
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server was not ready within two minutes")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give headless Chromium; its Debian package is installed where it is missing and can be."""
+    try:
+        program = install.program("chromium", "chromium", print)
+    except Unavailable as error:
+        absent(f"no Chromium: {error}")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield made
+        made.close()
+
+
+@dataclass
+class Seen:
+    """A page in the browser, and what happened on it that should not."""
+
+    page: Page
+    url: str
+    asked: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def go(self, path: str = "/") -> Page:
+        """Open a page and wait until it shows what it has to show."""
+        self.page.goto(f"{self.url}{path}")
+        self.page.wait_for_selector("#models table" if path == "/console" else ".grid .card")
+        return self.page
+
+    def be(self, user: str) -> Page:
+        """Be somebody from the start."""
+        self.page.goto(f"{self.url}/healthz")
+        self.page.evaluate("user => localStorage.setItem('user', user)", user)
+        return self.go()
+
+    def shown(self, within: str = "main") -> list[str]:
+        """Give the ids of the cards, in order."""
+        found = self.page.locator(f"{within} .card")
+        return [str(one) for one in found.evaluate_all("cards => cards.map(card => card.dataset.item)")]
+
+
+def opened(browser: Browser, url: str, **how: object) -> tuple[BrowserContext, Seen]:
+    context = browser.new_context(**{"viewport": DESK, "locale": "en-GB", "reduced_motion": "reduce"} | how)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    page = context.new_page()
+    seen = Seen(page, url)
+    page.on("request", lambda request: seen.asked.append(request.url))
+    page.on("pageerror", lambda error: seen.wrong.append(str(error)))
+    page.on("console", lambda said: seen.wrong.append(said.text) if said.type == "error" else None)
+    return context, seen
+
+
+@pytest.fixture
+def seen(browser: Browser, server: str) -> Iterator[Seen]:
+    """Give a fresh browser; at the end nothing went wrong in it, and nothing was asked of anybody else."""
+    context, made = opened(browser, server)
+    yield made
+    context.close()
+    assert [one for one in made.wrong if "404" not in one] == []
+    assert [url for url in made.asked if not url.startswith(server)] == []
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path | None:
+    """Give the folder that FORYOU_PICTURES names, for whoever wants to look at the pages."""
+    name = os.environ.get("PICTURES")
+    return Path(name) if name else None
