@@ -60,7 +60,7 @@ def _filled(folder: Path) -> None:
     ]
     home.log.append(Stream.ITEMS, [item_record(one) for one in films])
     events = [
-        Event(f"crowd-{n}", f"u{n}", Action.CLICK, now_ms - 60_000, f"crime-{n % 5 + 1}", now_ms) for n in range(40)
+        Event(f"crowd-{n}", f"u{n}", Action.CLICK, now_ms - 60_000, f"crime-{n % 15 + 1}", now_ms) for n in range(60)
     ]
     events += [Event(f"ann-{n}", "ann", Action.VIEW, now_ms - 90_000, f"war-{n}", now_ms) for n in (1, 2, 3)]
     home.log.append(Stream.EVENTS, [event_record(one) for one in events])
@@ -110,7 +110,7 @@ class Seen:
     def go(self, path: str = "/") -> Page:
         """Open a page and wait until it shows what it has to show."""
         self.page.goto(f"{self.url}{path}")
-        self.page.wait_for_selector("#models table" if path == "/console" else ".grid .card")
+        self.page.wait_for_selector("#models table" if path == "/console" else "#feed:not([hidden]) .card")
         return self.page
 
     def be(self, user: str) -> Page:

@@ -13,7 +13,7 @@ const KNOWN = 6;
 let user = localStorage.getItem("user") ?? "";
 let turn = 0; // answers that belong to an earlier turn come too late and are thrown away
 let cursor = "";
-let above = []; // ids of the rows: the feed does not say them again
+let above = []; // ids of the first row: the feed goes on after it
 let loading = false;
 
 const deeds = {
@@ -51,7 +51,7 @@ async function refresh() {
   const mine = ++turn;
   const page = await get("/v1/pages/home", { user_id: user, num_results: 12 });
   if (mine !== turn) return;
-  above = page.rows.flatMap((one) => one.items.map((item) => item.item_id));
+  above = page.rows.slice(0, 1).flatMap((one) => one.items.map((item) => item.item_id));
   $("rows").replaceChildren(...page.rows.map(row));
   $("rows").setAttribute("aria-busy", "false");
   if (user && page.degraded.includes("unknown_user")) await trying(() => welcome(user, refresh));
