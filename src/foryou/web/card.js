@@ -8,7 +8,7 @@ function hue(id) {
   return sum % 360;
 }
 
-const initials = (title) => title.replace(/[^\p{L}\p{N} ]/gu, "").split(/\s+/).filter(Boolean).slice(0, 2)
+const initials = (title) => title.replace(/\([^)]*\)|[^\p{L}\p{N} ]/gu, "").split(/\s+/).filter(Boolean).slice(0, 2)
   .map((word) => [...word][0].toUpperCase()).join("") || "·";
 
 export function tile(item) {

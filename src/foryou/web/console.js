@@ -9,6 +9,7 @@ import { Look, Span } from "./meters.js";
 const EVERY_MS = 2000;
 const WINDOW = 15; // looks: figures of the last half minute
 const MODELS_EVERY = 5;
+const SLOWEST = 12;
 
 const looks = [];
 const charts = { rate: new Chart($("rate"), "a second"), p99: new Chart($("p99"), "ms"), fresh: new Chart($("fresh"), "ms") };
@@ -22,7 +23,7 @@ async function round() {
     const span = new Span(looks.length > 1 ? looks[0] : null, looks.at(-1));
     figures(span);
     routes(span);
-    stages(span);
+    stages(new Span(null, looks.at(-1)));
     data(span);
     if (turn++ % MODELS_EVERY === 0) models(await get("/v1/console"));
     $("state").textContent = `${looks.length > 1 ? "live" : "since the start"}, ${new Date().toLocaleTimeString()}`;
@@ -55,6 +56,7 @@ function figures(span) {
   ];
   $("tiles").replaceChildren(...tiles.map(([name, value, unit]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value, h("small", {}, unit)))));
+  if (looks.length < 2) return; // what was before one looked is no moment
   charts.rate.add(newest.rate("foryou_requests_total"));
   charts.p99.add(newest.quantile(0.99, "foryou_request_ms", recommending));
   charts.fresh.add(newest.quantile(0.99, "foryou_fold_ms"));
@@ -75,7 +77,7 @@ function stages(span) {
   const rows = names.map((name) => {
     const mine = ({ stage }) => stage === name;
     return [name, span.mean("foryou_stage_ms", mine), span.quantile(0.99, "foryou_stage_ms", mine), span.grown("foryou_fallbacks_total", mine)];
-  }).sort((one, other) => (other[1] || 0) - (one[1] || 0));
+  }).sort((one, other) => (other[1] || 0) - (one[1] || 0)).slice(0, SLOWEST);
   $("stages").replaceChildren(table("Stages by time", ["stage", "#mean ms", "#p99 ms", "#passed over"],
     rows.map(([name, ...values]) => [name, ...values.map(short)])));
 }
@@ -96,7 +98,7 @@ function data(span) {
     ["scores that are no numbers", total("foryou_scores_not_finite_total"), true],
     ["bundles refused", total("foryou_bundles_refused"), true],
   ];
-  $("data").replaceChildren(table("Counts since the start", ["since the start", "#count"], rows.map(([name, count, bad]) =>
+  $("data").replaceChildren(table("Counts since the start", ["what", "#since the start"], rows.map(([name, count, bad]) =>
     [name, h("span", { class: bad && count ? "bad" : null }, short(count))])));
 }
 
