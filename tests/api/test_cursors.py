@@ -75,7 +75,7 @@ def test_a_cursor_is_good_for_one_user_placement_and_item(scope: tuple[str, ...]
 
 
 def test_a_cursor_has_about_four_characters_an_item_and_a_feed_an_end() -> None:
-    assert len(made([f"item-{n}" for n in range(1_000)])) < 4_200
+    assert len(made([f"item-{n}" for n in range(1_000)])) < 4_400
     fed = CURSORS.read(made([f"item-{n}" for n in range(MAX_ITEMS)]), SCOPE, NOW_MS)
     assert len(made([], fed)) < CURSOR_CHARS
     assert CURSORS.after(fed, ["one more"], SCOPE, NOW_MS) is None

@@ -12,7 +12,8 @@ from foryou.api.rest.examples import EXAMPLES, examples_of
 from foryou.api.rest.openapi import operation_of
 
 ROUTES = {
-    "GET /console", "GET /v1/console", "GET /web/{name}", "GET /v1/pages/{placement}",
+    "GET /v1/users/{user_id}/discover", "GET /console", "GET /v1/console", "GET /web/{name}",
+    "GET /v1/pages/{placement}",
     "GET /v1/onboarding/questions", "POST /v1/users/{user_id}/onboarding",
     "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
     "GET /v1/trending", "POST /v1/explain", "POST /v1/events", "PUT /v1/items/{item_id}", "PATCH /v1/items/{item_id}",

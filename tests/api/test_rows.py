@@ -172,3 +172,14 @@ def test_an_answer_of_a_feed_can_be_replayed(cinema: Shop) -> None:
     (one,) = exposed(cinema, {second["recommendation_id"]})
     assert len(one.fed) == 20
     assert reproduce(cinema.home, one.recommendation_id, lambda *_: None).same
+
+
+def test_the_discoveries_of_the_week_are_the_same_when_asked_again_and_are_remembered(cinema: Shop) -> None:
+    path = "/v1/users/ann/discover"
+    first, second = (cinema.client.get(path, params={"num_results": 5}).json() for _ in range(2))
+    assert ids(first) == ids(second)
+    assert not {"dune", "film-2", "film-6"} & set(ids(first))
+    (one,) = exposed(cinema, {first["recommendation_id"]})
+    assert (one.row, list(one.items)) == ("discover", ids(first))
+    assert reproduce(cinema.home, one.recommendation_id, lambda *_: None).same
+    assert page(cinema, user_id="ann", num_results=2, num_rows=20)["rows"][-1]["kind"] == "discover"

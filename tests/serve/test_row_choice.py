@@ -4,7 +4,8 @@ import pytest
 
 from foryou.config import Placement
 from foryou.domain.event import Action
-from foryou.serve.rows import LEAST_SHARE, MOST, Plan, plans
+from foryou.domain.item import ItemChange
+from foryou.serve.rows import LEAST_SHARE, MOST, Plan, plans, week
 from foryou.serve.wording import Words
 from worlds import NOW_MS, PLAIN, Shop, did, genre_of, shown
 
@@ -80,3 +81,33 @@ def test_a_row_about_an_item_holds_what_goes_with_it_and_no_filling(shop: Shop) 
     filled = shop.ask("ann", 50, anchor="space-1")
     assert len(filled.items) >= len(found.items)
     assert genre_of(found.items[0].item_id) == "space"
+
+
+def discoveries(shop: Shop, user: str, days: float = 0) -> list[str]:
+    return shown(shop.ask(user, 60, row="discover", now_ms=round(NOW_MS + days * DAY_MS)))
+
+
+def test_discoveries_stay_for_a_week_and_then_others_come(shop: Shop) -> None:
+    monday = (week(NOW_MS) * 7 - 3) * DAY_MS
+    assert 0 <= NOW_MS - monday < 7 * DAY_MS
+    start = (monday - NOW_MS) / DAY_MS
+    weeks = [discoveries(shop, "ann", start + 7 * n) for n in range(4)]
+    assert set(discoveries(shop, "ann", start + 6.99)) == set(weeks[0])
+    together = [item_id for one in weeks for item_id in one]
+    assert len(together) == len(set(together))
+    everything = {f"{genre}-{n}" for genre in ("war", "love", "space", "crime") for n in range(1, 16)}
+    heard = {
+        f"{genre}-{n}" for genre, n in (("war", 1), ("love", 1), ("space", 1), ("crime", 1), ("war", 2), ("love", 2))
+    }
+    assert set(together) == everything - heard - {"war-1", "war-2"}
+    assert set(discoveries(shop, "ann", start + 28)) == set(weeks[0])
+    assert all(4 <= len(one) <= 26 for one in weeks)
+
+
+def test_discoveries_are_the_users_own_and_new_items_are_among_them(shop: Shop) -> None:
+    assert discoveries(shop, "ann") != discoveries(shop, "bob")
+    late = [ItemChange(item_id=f"late-{n}", op="put", title=f"Late {n}", received_ms=NOW_MS - 1) for n in range(20)]
+    shop.catalog = shop.catalog.extended(late, {})
+    assert any(item_id.startswith("late") for item_id in discoveries(shop, "ann"))
+    shop.feed(did("ann", (first := discoveries(shop, "ann")[0])))
+    assert first not in discoveries(shop, "ann")

@@ -6,11 +6,11 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from browsing import Seen, opened
+from playwright.sync_api import Browser, sync_playwright
 
 import worlds
 from foryou.config import load
@@ -25,8 +25,6 @@ from foryou.wiring.home import open_home
 from foryou.wiring.serving import launch
 from servers import absent
 
-PATIENCE_MS = 60_000  # on a busy machine
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 860}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
 
@@ -98,45 +96,6 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
-@dataclass
-class Seen:
-    """A page in the browser, and what happened on it that should not."""
-
-    page: Page
-    url: str
-    asked: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-    def go(self, path: str = "/") -> Page:
-        """Open a page and wait until it shows what it has to show."""
-        self.page.goto(f"{self.url}{path}")
-        self.page.wait_for_selector("#models table" if path == "/console" else "#feed:not([hidden]) .card")
-        return self.page
-
-    def be(self, user: str) -> Page:
-        """Be somebody from the start."""
-        self.page.goto(f"{self.url}/web/icon.svg")
-        self.page.evaluate("user => localStorage.setItem('user', user)", user)
-        return self.go()
-
-    def shown(self, within: str = "main") -> list[str]:
-        """Give the ids of the cards, in order."""
-        found = self.page.locator(f"{within} .card")
-        return [str(one) for one in found.evaluate_all("cards => cards.map(card => card.dataset.item)")]
-
-
-def opened(browser: Browser, url: str, **how: object) -> tuple[BrowserContext, Seen]:
-    context = browser.new_context(**{"viewport": DESK, "locale": "en-GB", "reduced_motion": "reduce"} | how)
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    page = context.new_page()
-    seen = Seen(page, url)
-    page.on("request", lambda request: seen.asked.append(request.url))
-    page.on("pageerror", lambda error: seen.wrong.append(str(error)))
-    page.on("console", lambda said: seen.wrong.append(said.text) if said.type == "error" else None)
-    return context, seen
-
-
 @pytest.fixture
 def seen(browser: Browser, server: str) -> Iterator[Seen]:
     """Give a fresh browser; at the end nothing went wrong in it, and nothing was asked of anybody else."""
@@ -149,6 +108,6 @@ def seen(browser: Browser, server: str) -> Iterator[Seen]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Path | None:
-    """Give the folder that FORYOU_PICTURES names, for whoever wants to look at the pages."""
+    """Give the folder that PICTURES names, for whoever wants to look at the pages."""
     name = os.environ.get("PICTURES")
     return Path(name) if name else None

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import DESK, PHONE, Seen, opened
 from playwright.sync_api import Browser, expect
 
-from conftest import DESK, PHONE, Seen, opened
-
+pytestmark = pytest.mark.xdist_group("browser")  # one server and one browser for all of them
 GRAVE = {"serious", "critical"}
 SCHEMES = ("light", "dark")
 

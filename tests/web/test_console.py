@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
+from browsing import Seen
 from playwright.sync_api import expect
 
-from conftest import Seen
+pytestmark = pytest.mark.xdist_group("browser")  # one server and one browser for all of them
 
 
 def test_the_console_shows_rate_latency_freshness_and_models(seen: Seen) -> None:

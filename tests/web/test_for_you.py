@@ -4,9 +4,10 @@ import re
 import uuid
 
 import pytest
+from browsing import DESK, PHONE, Seen, opened
 from playwright.sync_api import Browser, Page, expect
 
-from conftest import DESK, PHONE, Seen, opened
+pytestmark = pytest.mark.xdist_group("browser")  # one server and one browser for all of them
 
 
 def newcomer() -> str:

@@ -10,7 +10,7 @@ from foryou.api.parts import Parts
 from foryou.domain.event import hash64
 from foryou.domain.expression import parse
 from foryou.domain.slate import Answer, Query
-from foryou.serve.rows import FOR_YOU, Plan, plans
+from foryou.serve.rows import DISCOVER, FOR_YOU, Plan, plans
 from foryou.serve.wording import known_language
 
 SURVEYED = 60  # items of the list that rows are chosen from
@@ -73,7 +73,10 @@ class Pages:
         new_ms = base.now_ms - parts.new_ms.get(placement, 0)
         first = Plan(FOR_YOU, parts.words.say(base.language, FOR_YOU))
         rest = plans(survey, base.language, parts.words, new_ms)
-        return [first, *(one for one in rest if not one.anchor or ITEM in parts.lengths)]
+        found = [first, *(one for one in rest if not one.anchor or ITEM in parts.lengths)]
+        if not survey.cold:  # to a newcomer all is new
+            found.append(Plan(DISCOVER, parts.words.say(base.language, DISCOVER)))
+        return found
 
     async def _fill(self, draft: _Draft, plan: Plan, ask: schema.PageAsk) -> None:
         """Put the row on the page, without what stands on it already; one that would be too short is left out."""

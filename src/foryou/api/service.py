@@ -26,8 +26,10 @@ from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
 from foryou.serve.batching import Batcher, Job, deadline_in
+from foryou.serve.rows import DISCOVER
 from foryou.serve.wording import known_language
 
+DISCOVERIES = 30  # of a week, where the caller does not say
 ENDS = {"unknown_user", "unknown_item", "short_answer", "filter_exhausted"}  # of an empty answer: that is all there is
 
 
@@ -53,8 +55,11 @@ class Service:
         for store in (self._parts.log, self._parts.features, self._parts.items):
             store.close()
 
-    async def recommend(self, ask: schema.Ask) -> schema.Recommended:
-        """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
+    async def recommend(self, ask: schema.Ask, row: str = "") -> schema.Recommended:
+        """Answer one question, as a row of a page would where `row` names its kind.
+
+        Raises Invalid for an unknown placement, Unavailable when overloaded.
+        """
         started = time.perf_counter()
         _check_ids(ask)
         if ask.filter:
@@ -62,7 +67,7 @@ class Service:
         placement = self._placement(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
-        now_ms, scope = self._parts.clock.now_ms(), (user_id, placement, ask.item_id)
+        now_ms, scope = self._parts.clock.now_ms(), (user_id, placement, ask.item_id, row)
         fed = self._parts.cursors.read(ask.cursor, scope, now_ms) if ask.cursor else b""
         query = Query(
             user_id=user_id,
@@ -80,6 +85,7 @@ class Service:
             filter=ask.filter,
             language=known_language(ask.language),
             fed=fed,
+            row=row,
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
@@ -136,6 +142,11 @@ class Service:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""
         context = schema.Context(placement="item")
         return await self.recommend(msgspec.structs.replace(ask, item_id=item_id, context=context))
+
+    async def discover(self, user_id: str, ask: schema.Ask) -> schema.Recommended:
+        """Give the user's discoveries of this week: what suits the user and few know; the same until Sunday."""
+        asked = msgspec.structs.replace(ask, user_id=user_id, num_results=ask.num_results or DISCOVERIES)
+        return await self.recommend(asked, DISCOVER)
 
     async def trending(self, num_results: int, language: str = "") -> schema.Trending:
         """Give what trends in the last 24 h."""

@@ -39,6 +39,7 @@ ENGLISH = {
     "editorial": "From our editors",
     "editorial.list": "From our editors: {list}",
     "pinned": "Chosen for this page",
+    "discover": "Your discoveries of the week",
     "for_you": "Picked for you",
 }
 GERMAN = {
@@ -76,6 +77,7 @@ GERMAN = {
     "editorial": "Von unserer Redaktion",
     "editorial.list": "Von unserer Redaktion: {list}",
     "pinned": "Für diese Seite ausgewählt",
+    "discover": "Deine Entdeckungen der Woche",
     "for_you": "Für dich ausgesucht",
 }
 FRENCH = {
@@ -113,6 +115,7 @@ FRENCH = {
     "editorial": "Choisi par notre rédaction",
     "editorial.list": "Choisi par notre rédaction : {list}",
     "pinned": "Choisi pour cette page",
+    "discover": "Vos découvertes de la semaine",
     "for_you": "Choisis pour vous",
 }
 SPANISH = {
@@ -150,6 +153,7 @@ SPANISH = {
     "editorial": "De nuestra redacción",
     "editorial.list": "De nuestra redacción: {list}",
     "pinned": "Elegido para esta página",
+    "discover": "Tus descubrimientos de la semana",
     "for_you": "Elegidos para ti",
 }
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import DAY_MS
-from foryou.domain.event import hashes
+from foryou.domain.event import hash64, hashes
 from foryou.domain.slate import Answer, QueryBatch, Reason, Shown, Slate
+from foryou.models.popularity import Popularity
 from foryou.serve.wording import Words
 
-FOR_YOU = "for_you"
+FOR_YOU, DISCOVER = "for_you", "discover"
 MOST = {"because": 3, "category": 4, "trending": 1, "new": 1}  # rows of a kind
 LEAST_SHARE = 0.02  # of the list: what makes up less of it gets no row
+WEEKS = 4  # after which a discovery may come again
+HEARD_OF = 0.1  # share of the catalog, the most popular items, that is no discovery for anybody
+MONDAY = 3  # days from the Monday before it to the first day of 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,13 @@ class Row:
     name = "row"
     essential = True
 
-    def __init__(self, new_days: float) -> None:
+    def __init__(self, new_days: float, popularity: Popularity) -> None:
         self._new_ms = int(new_days * DAY_MS)
+        self._heard = np.zeros(len(popularity.column), np.bool_)
+        self._heard[popularity.order[: int(HEARD_OF * len(popularity.order))]] = True
 
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
-        """Drop what does not trend from a row of trends, and so on for rows of new items and of what goes with one."""
+        """Drop what does not trend from a row of trends, and so on for the other kinds."""
         for b, query in enumerate(batch.query):
             if query.row == "trending":
                 slate.drop(_only(slate, b, batch.view.trending[slate.item[b]] <= 0), self.name)
@@ -52,6 +58,23 @@ class Row:
                 slate.drop(_only(slate, b, old), self.name)
             elif query.row == "because":  # what only fills an item page says nothing about its item
                 slate.drop(_only(slate, b, slate.origin[b] & slate.bit("similar") == 0), self.name)
+            elif query.row == DISCOVER:
+                slate.drop(_only(slate, b, ~self._of_week(batch, b, slate.item[b])), self.name)
+
+    def _of_week(self, batch: QueryBatch, b: int, item: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Say which items may be discovered this week: of what is not known to all, another quarter each week.
+
+        The quarters are the user's own, by hash, so that a list stays the same from Monday to Sunday.
+        """
+        query, trained = batch.query[b], len(self._heard)
+        turn = batch.view.catalog.hash[item] // np.uint64(WEEKS) + np.uint64(hash64(query.user_id) >> 8)
+        heard = self._heard[np.where(item < trained, item, 0)]
+        return np.asarray((turn % np.uint64(WEEKS) == week(query.now_ms) % WEEKS) & ~heard)
+
+
+def week(now_ms: int) -> int:
+    """Give the number of the week, from Monday to Sunday in UTC."""
+    return (now_ms // DAY_MS + MONDAY) // 7
 
 
 def _only(slate: Slate, b: int, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

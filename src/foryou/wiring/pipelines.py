@@ -91,7 +91,7 @@ def _pipeline(
         prepare=lambda view: models.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=represent,
         sources=_sources(models, here, filters),
-        filters=(Unavailable(), Seen(), Fed(), Filter(filters), Row(placement.new_days)),
+        filters=(Unavailable(), Seen(), Fed(), Filter(filters), Row(placement.new_days, models.popularity)),
         ranker=Prior() if by_source else watched(learned),
         adjusters=_adjusters(here, boosts),
         explain=Labelled(explain, words), judge=Judge(learned, boosts),
