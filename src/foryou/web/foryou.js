@@ -49,7 +49,7 @@ const placed = (answer) => answer.items.map((item, at) => ({ ...item, recommenda
 
 async function refresh() {
   const mine = ++turn;
-  const page = await get("/v1/pages/home", { user_id: user, num_rows: 10, num_results: 12 });
+  const page = await get("/v1/pages/home", { user_id: user, num_rows: 10, num_results: 12, deadline_ms: 1000 });
   if (mine !== turn) return;
   above = page.rows.slice(0, 1).flatMap((one) => one.items.map((item) => item.item_id));
   $("rows").replaceChildren(...page.rows.map(row));
