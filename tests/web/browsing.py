@@ -17,6 +17,10 @@ class Seen:
     asked: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    def faults(self) -> list[str]:
+        """Give what went wrong; that something was not found (an icon, an unknown user) is no fault of the page."""
+        return [one for one in self.wrong if "404" not in one]
+
     def go(self, path: str = "/") -> Page:
         """Open a page and wait until it shows what it has to show."""
         self.page.goto(f"{self.url}{path}")

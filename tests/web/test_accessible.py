@@ -25,7 +25,7 @@ def test_the_page_for_you_has_no_serious_fault(
     browser: Browser, server: str, scheme: str, size: dict[str, int], pictures: Path | None
 ) -> None:
     context, seen = opened(browser, server, viewport=size, color_scheme=scheme)
-    page = seen.be("ann")
+    page = seen.be("bea")
     found = {"rows": grave(seen)}
     name = f"{scheme}-{size['width']}"
     if pictures:
@@ -51,7 +51,7 @@ def test_the_page_for_you_has_no_serious_fault(
     found["search"] = grave(seen)
     context.close()
     assert {where: faults for where, faults in found.items() if faults} == {}
-    assert seen.wrong == []
+    assert seen.faults() == []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -71,7 +71,7 @@ def test_the_console_has_no_serious_fault(
         page.screenshot(path=pictures / f"console-{scheme}-{size['width']}.png", full_page=True)
     context.close()
     assert found == []
-    assert seen.wrong == []
+    assert seen.faults() == []
 
 
 @pytest.mark.parametrize("path", ["/docs"])

@@ -25,7 +25,7 @@ def test_the_console_shows_rate_latency_freshness_and_models(seen: Seen) -> None
 def test_requests_show_up_while_one_looks(seen: Seen) -> None:
     page = seen.go("/console")
     expect(page.locator("#state")).to_contain_text("live")
-    page.evaluate("for (let n = 0; n < 40; n++) fetch('/v1/trending?num_results=3')")
+    page.evaluate("for (let n = 0; n < 40; n++) fetch(`/v1/trending?num_results=${n + 1}`)")
     row = page.locator("#routes tr", has_text="GET /v1/trending")
     expect(row.locator("td").nth(1)).to_have_text(re.compile(r"[1-9]"))
     expect(page.locator("#rate svg")).to_have_attribute("aria-label", re.compile("now .* a second"))

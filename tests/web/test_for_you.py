@@ -158,7 +158,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, server: s
     width = page.evaluate("document.documentElement.scrollWidth")
     context.close()
     assert width == PHONE["width"] != DESK["width"]
-    assert seen.wrong == []
+    assert seen.faults() == []
 
 
 def test_a_clicks_recommendation_is_told_with_its_place(seen: Seen) -> None:

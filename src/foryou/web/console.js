@@ -63,7 +63,9 @@ function figures(span) {
 }
 
 function routes(span) {
-  const busiest = [...span.after.by("foryou_request_ms_count", "route")].sort((one, other) => other[1] - one[1]).slice(0, 12);
+  const busy = (name) => span.grown("foryou_request_ms_count", ({ route }) => route === name);
+  const busiest = [...span.after.by("foryou_request_ms_count", "route")].map(([name, all]) => [name, busy(name), all])
+    .sort((one, other) => other[1] - one[1] || other[2] - one[2]).slice(0, 12);
   $("routes").replaceChildren(table("Requests by route", ["route", "#a second", "#p50 ms", "#p99 ms", "#5xx"], busiest.map(([name]) => {
     const mine = ({ route }) => route === name;
     const failed = span.grown("foryou_requests_total", ({ route, status }) => route === name && status >= "500");
