@@ -17,6 +17,8 @@ from foryou.domain.errors import Invalid
 from foryou.domain.expression import parse
 
 PREFIX = "FORYOU_"
+CURSOR_SECRET = "FORYOU_CURSOR_SECRET"
+SECRET_CHARS = 16
 HOME = Path("var/home")
 
 
@@ -375,7 +377,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in environment.items():
-        if not name.startswith(PREFIX) or name == "FORYOU_REQUIRE_SERVICES":
+        if not name.startswith(PREFIX) or name in ("FORYOU_REQUIRE_SERVICES", CURSOR_SECRET):
             continue
         *groups, leaf = name.removeprefix(PREFIX).lower().split("__")
         branch = tree
@@ -402,6 +404,17 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(name), dict)
         merged[name] = _merge(merged[name], value) if both else value
     return merged
+
+
+def cursor_secret(environment: Mapping[str, str] | None = None) -> str:
+    """Give the secret that signs cursors, "" = the home makes its own: a variable, so that no setting shows it.
+
+    Raises Invalid where it could be guessed.
+    """
+    said = (os.environ if environment is None else environment).get(CURSOR_SECRET, "")
+    if 0 < len(said) < SECRET_CHARS:
+        raise Invalid(CURSOR_SECRET, f"has {len(said)} characters", f"use {SECRET_CHARS} random ones or more")
+    return said
 
 
 def redis_password(environment: Mapping[str, str] | None = None) -> str:

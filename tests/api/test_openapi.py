@@ -32,6 +32,7 @@ UNSAYABLE = re.compile(
     r"placement .* is not configured|"  # placements are a matter of the configuration
     r"is outside [\d.e+]+\.\.[\d.e+]+ for (rating|dwell|purchase)|a (rating|dwell) without a value|"
     r"a search without text|cannot become|limit 16 keys of 256 characters|"  # what an action needs
+    r"was not made here, or was changed on its way|"  # a cursor is signed
     r"is liked, too|"  # and disliked
     r"is empty; send an id|"  # an item that the action is about
     r"^at character \d+: |"  # the language of filters

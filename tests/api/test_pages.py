@@ -12,6 +12,8 @@ from foryou.api.rest.examples import EXAMPLES, examples_of
 from foryou.api.rest.openapi import operation_of
 
 ROUTES = {
+    "GET /v1/users/{user_id}/discover", "GET /console", "GET /v1/console", "GET /web/{name}",
+    "GET /v1/pages/{placement}",
     "GET /v1/onboarding/questions", "POST /v1/users/{user_id}/onboarding",
     "GET /recommendations", "GET /v1/recommendations", "POST /v1/recommendations", "GET /v1/items/{item_id}/similar",
     "GET /v1/trending", "POST /v1/explain", "POST /v1/events", "PUT /v1/items/{item_id}", "PATCH /v1/items/{item_id}",
@@ -115,7 +117,7 @@ def test_the_document_knows_parameters_bounds_and_statuses(document: dict[str, A
     parameters = {one["name"]: one["schema"] for one in said["GET /recommendations"]["parameters"]}
     assert list(parameters) == [
         "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-        "deadline_ms", "item_id", "filter", "language",
+        "deadline_ms", "item_id", "filter", "language", "cursor",
     ]  # fmt: skip
     assert (parameters["num_results"]["minimum"], parameters["num_results"]["maximum"]) == (1, 500)
     assert parameters["explain"] == {"type": "boolean", "default": True}
@@ -125,12 +127,50 @@ def test_the_document_knows_parameters_bounds_and_statuses(document: dict[str, A
     assert {"purchase", "rating", "forget"} < set(actions)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/"])
-def test_the_pages_load_nothing_from_elsewhere(standing: Shop, path: str) -> None:
-    page = standing.client.get(path)
+def test_the_page_of_the_api_loads_nothing(standing: Shop) -> None:
+    page = standing.client.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert not re.findall(r"https?:|<script|<img|<link|@import|url\(", page.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/console"])
+def test_the_pages_for_people_load_only_what_lies_here(standing: Shop, path: str) -> None:
+    page = standing.client.get(path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'self'; ")
+    parts = re.findall(r'(?:src|href)="(/web/[^"]+)"', page.text)
+    assert len(parts) >= 3
+    todo, known = list(parts), set[str]()
+    while todo:
+        name = todo.pop()
+        if name in known:
+            continue
+        known.add(name)
+        part = standing.client.get(name)
+        assert part.status_code == 200, name
+        assert part.headers["x-content-type-options"] == "nosniff"
+        todo += [f"/web/{one}" for one in re.findall(r'from "\./([\w.]+)"', part.text)]
+        assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", part.text), name
+    assert not re.findall(r"https?:|style=|<script>|onclick=", page.text)
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "index.html", "..%2Fconfig.py", "%2Fetc%2Fpasswd", "__init__.py"])
+def test_what_is_no_part_of_a_page_is_not_given_away(standing: Shop, name: str) -> None:
+    answer = standing.client.get(f"/web/{name}")
+    assert answer.status_code == 404
+    assert "The pages have no file" in answer.json()["detail"]
+
+
+def test_the_console_is_told_which_models_serve(standing: Shop) -> None:
+    said = standing.client.get("/v1/console").json()
+    assert (said["generation"], said["families"], said["items"]) == (
+        1,
+        {"main": [{"version": "known", "share": 1.0}]},
+        6,
+    )
+    assert [(one["version"], one["verdict"]) for one in said["bundles"]] == [("known", "none")]
+    assert (said["refused"], said["away"]) == ({}, "")
 
 
 def test_the_page_of_the_api_lists_every_route_and_its_links_lead_somewhere(standing: Shop) -> None:

@@ -9,7 +9,9 @@ BY_POPULARITY = ["rake", "lamp", "cup", "teapot", "arrakis", "dune"]
 
 
 def answer_without_names(answer: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in answer.items() if name not in ("recommendation_id", "took_ms")}
+    return {
+        name: value for name, value in answer.items() if name not in ("recommendation_id", "took_ms", "next_cursor")
+    }
 
 
 def test_who_bought_one_book_is_recommended_the_one_that_goes_with_it_and_told_why(standing: Shop) -> None:
@@ -19,7 +21,7 @@ def test_who_bought_one_book_is_recommended_the_one_that_goes_with_it_and_told_w
     assert [item["rank"] for item in answer["items"]] == [1, 2, 3]
     assert first["reason"] == {"code": "history", "text": "Because you bought Dune", "because": ["dune"]}
     assert (first["title"], first["sponsored"]) == ("Arrakis", False)
-    assert (answer["model_version"], answer["degraded"], answer["next_cursor"]) == ("known", [], None)
+    assert (answer["model_version"], answer["degraded"]) == ("known", [])
     assert answer["experiment"] == {"name": "main", "arm": "known"}
 
 

@@ -130,8 +130,8 @@ def test_the_trace_has_every_stage_in_order_with_the_candidates_kept(shop: Shop)
     names = [name for name, _, _ in trace.stages]
     assert names == [
         "hydrate", "represent", "collaborative", "item_to_item", "content", "popular", "new_arrivals", "editorial",
-        "sponsored", "asked", "unavailable", "seen", "filter", "rank", "sponsored_places", "editorial_places",
-        "category_cap", "exploration", "select", "explain",
+        "sponsored", "asked", "unavailable", "seen", "feed", "filter", "row", "rank", "sponsored_places",
+        "editorial_places", "category_cap", "exploration", "select", "explain",
     ]  # fmt: skip
     kept = {name: count for name, _, count in trace.stages}
     assert (kept["represent"], kept["collaborative"], kept["asked"], kept["seen"]) == (0, 60, 60, 57)

@@ -43,6 +43,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         filter=query.filter,
         inputs=answer.inputs.values,
         schema=answer.inputs.schema,
+        fed=query.fed,
+        row=query.row,
     )
 
 
@@ -73,11 +75,11 @@ def check_ids(ask: schema.Ask) -> None:
         check_id(f"exclude_item_ids/{index}", item_id)
 
 
-def listed(page: Page) -> schema.Recommended:
-    """Give what everybody is shown who is shown this page."""
-    bundle = page.answer.bundle
+def listed(page: Page, cursor: str | None) -> schema.Recommended:
+    """Give what everybody is shown who is shown this page, with where it goes on."""
+    bundle, items = page.answer.bundle, wire_items(page.answer)
     return schema.Recommended(
-        page.name, wire_items(page.answer), bundle, schema.WireExperiment("main", bundle), page.answer.degraded, 0.0
+        page.name, items, bundle, schema.WireExperiment("main", bundle), page.answer.degraded, 0.0, cursor
     )
 
 

@@ -4,51 +4,37 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from foryou.api import schema
 from foryou.api.answers import check_ids, check_rank_ids, event_of, exposure, ranked, told, wire_items, wire_rejection
+from foryou.api.console import Console
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
+from foryou.api.pages import Pages
+from foryou.api.parts import Parts
 from foryou.api.waiting import until
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.expression import parse
 from foryou.domain.item import Item, ItemChange
 from foryou.domain.log import Position, Record, Stream, partition_of
-from foryou.domain.ports import EventLog, FeatureStore, ItemStore, TimeSource
 from foryou.domain.records import UserChange
 from foryou.domain.slate import Answer, Query, Trace, Verdict
 from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
-from foryou.ingest.exposures import Exposures
-from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
-from foryou.serve.live import Arm, Live
+from foryou.serve.live import Arm
 from foryou.serve.overload import PREPARED, Ladder
 from foryou.serve.prepared import Prepared
+from foryou.serve.rows import DISCOVER
 from foryou.serve.sources import RANKING
-from foryou.serve.wording import Words, known_language
+from foryou.serve.wording import known_language
 
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a service is made of."""
-
-    live: Live
-    log: EventLog
-    features: FeatureStore
-    items: ItemStore
-    exposures: Exposures
-    metrics: Metrics
-    clock: TimeSource
-    deadline_ms: int
-    lengths: dict[str, int]  # placement -> items where the caller does not say
-    prepared: Prepared
-    words: Words = field(default_factory=Words)
+DISCOVERIES = 30  # of a week, where the caller does not say
+ENDS = {"unknown_user", "unknown_item", "short_answer", "filter_exhausted"}  # of an empty answer: that is all there is
 
 
 class Service:
@@ -59,6 +45,8 @@ class Service:
         self._collector = Collector(parts.log, parts.clock)
         self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
+        self.console = Console(parts, parts.models)
+        self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, self._traced, Ladder(parts.deadline_ms / 1e3), self._spare, lambda future: future.done()
         )
@@ -106,8 +94,11 @@ class Service:
         for store in (self._parts.log, self._parts.features, self._parts.items):
             store.close()
 
-    async def recommend(self, ask: schema.Ask) -> schema.Recommended:
-        """Answer one question. Raises Invalid for an unknown placement, Unavailable when overloaded."""
+    async def recommend(self, ask: schema.Ask, row: str = "") -> schema.Recommended:
+        """Answer one question, as a row of a page would where `row` names its kind.
+
+        Raises Invalid for an unknown placement, Unavailable when overloaded.
+        """
         started = time.perf_counter()
         check_ids(ask)
         if ask.filter:
@@ -115,10 +106,12 @@ class Service:
         placement, k = self.placed(ask)
         name = uuid.uuid4().hex
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
+        now_ms, scope = self._parts.clock.now_ms(), (user_id, placement, ask.item_id, row)
+        fed = self._parts.cursors.read(ask.cursor, scope, now_ms) if ask.cursor else b""
         query = Query(
             user_id=user_id,
             k=k,
-            now_ms=self._parts.clock.now_ms(),
+            now_ms=now_ms,
             seed=hash64(f"{user_id}:{name}"),
             anchor=ask.item_id,
             exclude=tuple(ask.exclude_item_ids),
@@ -130,6 +123,8 @@ class Service:
             location=ask.context.location,
             filter=ask.filter,
             language=known_language(ask.language),
+            fed=fed,
+            row=row,
         )
         answer = await self._answer(placement, query, ask.deadline_ms)
         self._expose(name, placement, query, answer)
@@ -140,14 +135,38 @@ class Service:
             experiment=schema.WireExperiment("main", answer.bundle),
             degraded=answer.degraded,
             took_ms=round((time.perf_counter() - started) * 1e3, 3),
+            next_cursor=self._next_cursor(answer, query, scope),
         )
 
-    def _placement(self, ask: schema.Ask) -> str:
-        """Give the configured name: `homepage` is home, and home with an item is the page of that item."""
-        said, lengths = ask.context.placement, self._parts.lengths
+    def _next_cursor(self, answer: Answer, query: Query, scope: tuple[str, ...]) -> str | None:
+        """Give where the feed goes on; None = nothing is left, or it has become as long as a feed may be."""
+        if not answer.items and set(answer.degraded) <= ENDS:
+            return None
+        return self._parts.cursors.after(query.fed, [item.item_id for item in answer.items], scope, query.now_ms)
+
+    def stranger_cursor(self, placement: str, answer: Answer) -> str | None:
+        """Give where the feed of somebody goes on of whom nothing is known, and who was shown this."""
+        query = Query("", len(answer.items), self._parts.clock.now_ms(), 0)
+        return self._next_cursor(answer, query, ("", placement, "", ""))
+
+    async def page(self, placement: str, ask: schema.PageAsk) -> schema.Page:
+        """Give a page of rows. Raises Invalid for an unknown placement, Unavailable when overloaded."""
+        for name in ("user_id", "anonymous_id", "session_id"):
+            if value := getattr(ask, name):
+                check_id(name, value)
+        return await self.pages.page(self._configured(placement, "placement"), ask)
+
+    def _configured(self, said: str, where: str = "context") -> str:
+        """Give the configured name of a placement: `homepage` is home. Raises Invalid."""
+        lengths = self._parts.lengths
         name = said if said in lengths else said.removesuffix("page").rstrip("_-")
         if name not in lengths:
-            raise Invalid("context", f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+            raise Invalid(where, f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+        return name
+
+    def _placement(self, ask: schema.Ask) -> str:
+        """Give the configured name; home with an item is the page of that item."""
+        lengths, name = self._parts.lengths, self._configured(ask.context.placement)
         return "item" if ask.item_id and name == "home" and "item" in lengths else name
 
     async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
@@ -178,6 +197,11 @@ class Service:
             given=wanted, explain=False, session_id=ask.session_id,
         )  # fmt: skip
         return ranked(wanted, await self._answer(RANKING, query, ask.deadline_ms), started)
+
+    async def discover(self, user_id: str, ask: schema.Ask) -> schema.Recommended:
+        """Give the user's discoveries of this week: what suits the user and few know; the same until Sunday."""
+        asked = msgspec.structs.replace(ask, user_id=user_id, num_results=ask.num_results or DISCOVERIES)
+        return await self.recommend(asked, DISCOVER)
 
     async def trending(self, num_results: int, language: str = "") -> schema.Trending:
         """Give what trends in the last 24 h."""

@@ -46,6 +46,8 @@ class Query:
     filter: str = ""  # an expression: what may be shown (domain/expression.py)
     language: str = ""  # of the reasons; "" = the configured one
     given: tuple[str, ...] = ()  # the caller's own items, to be ordered
+    fed: bytes = b""  # what this feed has shown: low halves of item hashes, uint32, sorted
+    row: str = ""  # the row of a page that this is for (serve/rows.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What does everybody like? All-time popularity of the bundle, and the live trend of the view."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +50,17 @@ def _root(length: NDArray[np.integer]) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(1 + length), np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Popularity:
     """log(1 + interactions in training), and the best items in order.  column float32 [N+1], top int32 [n]"""
 
     column: NDArray[np.float32]
     top: NDArray[np.int32]
+
+    @cached_property
+    def order(self) -> NDArray[np.int32]:
+        """Give all items, the most popular first.  int32 [N]"""
+        return np.argsort(-self.column[1:], kind="stable").astype(np.int32) + np.int32(1)
 
 
 class Trend:

@@ -26,6 +26,7 @@ ENGLISH = {
     "people": "Popular with people like you",
     "new": "New",
     "new.category": "New in {category}",
+    "new.row": "New for you",
     "trending": "Trending now",
     "taste": "Your earlier taste",
     "popular": "Popular with everybody",
@@ -38,6 +39,8 @@ ENGLISH = {
     "editorial": "From our editors",
     "editorial.list": "From our editors: {list}",
     "pinned": "Chosen for this page",
+    "discover": "Your discoveries of the week",
+    "for_you": "Picked for you",
 }
 GERMAN = {
     "history": "Weil du {deeds}",
@@ -61,6 +64,7 @@ GERMAN = {
     "people": "Beliebt bei Menschen wie dir",
     "new": "Neu",
     "new.category": "Neu in {category}",
+    "new.row": "Neu für dich",
     "trending": "Gerade gefragt",
     "taste": "Passt zu deinem bisherigen Geschmack",
     "popular": "Bei allen beliebt",
@@ -73,6 +77,8 @@ GERMAN = {
     "editorial": "Von unserer Redaktion",
     "editorial.list": "Von unserer Redaktion: {list}",
     "pinned": "Für diese Seite ausgewählt",
+    "discover": "Deine Entdeckungen der Woche",
+    "for_you": "Für dich ausgesucht",
 }
 FRENCH = {
     "history": "Parce que vous {deeds}",
@@ -96,6 +102,7 @@ FRENCH = {
     "people": "Populaire auprès de personnes comme vous",
     "new": "Nouveau",
     "new.category": "Nouveau dans {category}",
+    "new.row": "Nouveautés pour vous",
     "trending": "Tendance du moment",
     "taste": "Dans la lignée de vos goûts",
     "popular": "Populaire auprès de tous",
@@ -108,6 +115,8 @@ FRENCH = {
     "editorial": "Choisi par notre rédaction",
     "editorial.list": "Choisi par notre rédaction : {list}",
     "pinned": "Choisi pour cette page",
+    "discover": "Vos découvertes de la semaine",
+    "for_you": "Choisis pour vous",
 }
 SPANISH = {
     "history": "Porque {deeds}",
@@ -131,6 +140,7 @@ SPANISH = {
     "people": "Popular entre personas como tú",
     "new": "Novedad",
     "new.category": "Novedad en {category}",
+    "new.row": "Novedades para ti",
     "trending": "Tendencia ahora",
     "taste": "En línea con tus gustos",
     "popular": "Popular entre todos",
@@ -143,5 +153,7 @@ SPANISH = {
     "editorial": "De nuestra redacción",
     "editorial.list": "De nuestra redacción: {list}",
     "pinned": "Elegido para esta página",
+    "discover": "Tus descubrimientos de la semana",
+    "for_you": "Elegidos para ti",
 }
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}

@@ -17,6 +17,7 @@ from foryou.models.index import Exact, Index
 from foryou.models.item_item import ItemItem
 from foryou.models.popularity import Popularity
 from foryou.models.tower import Tower
+from foryou.serve.feed import further
 from foryou.serve.filters import Filters
 
 RANKING = ":rank"  # the pipeline that orders the caller's items; no placement of a configuration is called so
@@ -171,7 +172,8 @@ def in_cart(batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
 class Popular:
     """What trends, and what everybody likes: the same for all, so it also serves those nobody knows yet.
 
-    Where a filter holds, what it lets through comes first, so that a narrow one finds something, too.
+    Where a filter holds, what it lets through comes first, so that a narrow one finds something, too. Where a feed goes
+    on, it is what the feed has not shown yet, so that it ends with the catalog only.
     """
 
     name = "popular"
@@ -179,6 +181,7 @@ class Popular:
 
     def __init__(self, model: Popularity, quota: int, behind: float = 0.0, filters: Filters | None = None) -> None:
         self._model, self.places, self._filters = model, quota, filters or Filters()
+        _ = model.order  # sorted now, so that no request waits for it
         self._priors = np.linspace(1, 0, quota, endpoint=False, dtype=np.float32) - np.float32(behind)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
@@ -186,12 +189,16 @@ class Popular:
         third = self.places // 3
         now = np.concatenate([batch.view.trending_top[:third], batch.view.welcome_top[:third]])
         lists = np.concatenate([now, self._model.top[: self.places - len(now)]])
+        fed = [b for b, query in enumerate(batch.query) if query.fed]
+        lists = np.pad(lists, (0, self.places - len(lists) if fed else 0))
         shape = (len(batch), len(lists))
         item, prior = np.empty(shape, np.int32), np.empty(shape, np.float32)
         item[:], prior[:] = lists, self._priors[: len(lists)]
         some = self._filters.some(batch)
         if some.any():
             item[some] = self._let_through(batch, item.shape[1])[some]
+        for b in fed:
+            item[b] = further(batch, b, self._model, item.shape[1], self._filters)
         slate.propose(self.name, item, prior)
 
     def _let_through(self, batch: QueryBatch, n: int) -> NDArray[np.int32]:

@@ -100,6 +100,7 @@ def asked_in(exposure: Exposure) -> Query:
         user_id=exposure.user_id, k=exposure.num_results, now_ms=exposure.now_ms, seed=exposure.seed,
         anchor=exposure.anchor, exclude=exposure.exclude, session_id=exposure.session_id, search=exposure.search,
         category=exposure.category, device=exposure.device, location=exposure.location, filter=exposure.filter,
+        fed=exposure.fed, row=exposure.row,
     )  # fmt: skip
 
 

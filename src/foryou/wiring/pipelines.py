@@ -16,12 +16,14 @@ from foryou.domain.slate import Query, QueryBatch, Reason, Slate
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import Hydrate
 from foryou.serve.explain import Explain, GoesWith, Judge
+from foryou.serve.feed import Fed
 from foryou.serve.filters import Filter, Filters
 from foryou.serve.lists import Labelled, Pins, Places
 from foryou.serve.overload import RUNGS, on_rung
 from foryou.serve.pipeline import Pipeline, Stages
 from foryou.serve.prepared import TOP, WIDE
 from foryou.serve.rankers import Explained, Logged, Prior
+from foryou.serve.rows import Row
 from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
 from foryou.serve.sources import (
     BEHIND,
@@ -101,7 +103,8 @@ def _pipeline(
     return Pipeline(Stages(
         prepare=lambda view: models.prepare(view.catalog),
         hydrate=hydrate, strangers=hydrate.strangers, represent=represent,
-        sources=_sources(models, here, filters), filters=(Unavailable(), Seen(), Filter(filters)),
+        sources=_sources(models, here, filters),
+        filters=(Unavailable(), Seen(), Fed(), Filter(filters), Row(placement.new_days, models.popularity)),
         ranker=Prior() if by_source else watched(learned),
         adjusters=_adjusters(here, boosts),
         explain=Labelled(explain, words), judge=Judge(learned, boosts),

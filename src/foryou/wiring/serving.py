@@ -19,8 +19,11 @@ from prometheus_client import CollectorRegistry
 
 from foryou import config as configuration
 from foryou.api import rest
-from foryou.api.service import Parts, Service
+from foryou.api.cursors import Cursors
+from foryou.api.parts import Parts
+from foryou.api.service import Service
 from foryou.config import Config
+from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
@@ -31,6 +34,7 @@ from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
 from foryou.wiring.pauses import fewer_pauses
+from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
 from foryou.wiring.streaming import stream
 
@@ -89,10 +93,11 @@ def service(home: Home, metrics: Metrics) -> Service:
     prepared = Prepared(live, home.clock, lengths)
     prepared.look()
     parts = Parts(
-        live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
-        clock=home.clock, deadline_ms=config.serve.deadline_ms,
+        live=live, log=home.log, features=home.features, items=home.items, models=home.models,
+        exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        lengths=lengths, prepared=prepared,
+        lengths=lengths, prepared=prepared, cursors=Cursors(cursor_secret(Path(config.home))),
+        new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
     threads = [

@@ -29,6 +29,7 @@ from foryou.features.fold import fold_profiles
 from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
+from foryou.serve.rows import FOR_YOU
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence, two_tower
 from foryou.train.local import Local
@@ -150,7 +151,7 @@ def shown_at_home(home: Home) -> list[Exposure]:
             for entry in entries:
                 with suppress(Refused):  # the worker passes over it, too, and says so
                     one = exposure_of(entry.record.body)
-                    if one.placement == "home" and not one.anchor:
+                    if one.placement == "home" and not one.anchor and one.row in ("", FOR_YOU):
                         found.append(one)
             after = entries[-1].offset
     return found

@@ -47,6 +47,23 @@ EXAMPLES: dict[Any, Json] = {
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,
         "next_cursor": None,
     },
+    schema.Page: {
+        "rows": [{
+            "kind": "because", "title": "Because you bought Dune", "reason": _REASON, "recommendation_id": _NAME,
+            "items": [_SHOWN | {"source": "similar"}],
+        }],
+        "model_version": "20260101-000000-1a2b", "experiment": {"name": "main", "arm": "20260101-000000-1a2b"},
+        "degraded": [], "took_ms": 12.4,
+    },
+    schema.Console: {
+        "generation": 3, "reason": "promoted by hand",
+        "families": {"main": [{"version": "20260101-000000-1a2b", "share": 1.0}]}, "items": 1682,
+        "bundles": [{
+            "version": "20260101-000000-1a2b", "created_ms": 1_767_225_600_000, "verdict": "pass",
+            "verdict_reason": "NDCG@10 is 2.40 times that of popularity", "ranker": "mlp", "report": {"items": 1682},
+        }],
+        "refused": {}, "away": "",
+    },
     schema.Trending: {
         "items": [_SHOWN | {
             "source": "trending", "reason": {"code": "trending", "text": "Trending now", "because": []},

@@ -11,8 +11,8 @@ from foryou.api import schema
 from foryou.api.answers import listed
 from foryou.api.rest.door import REQUEST_ID, Door, request_id
 from foryou.api.rest.problems import MEDIA_TYPE
-from foryou.api.rest.reading import said_in
-from foryou.api.rest.recommendations import LANGUAGE, RECOMMENDATIONS, SHORT, short_ask
+from foryou.api.rest.reading import LANGUAGE, said_in
+from foryou.api.rest.recommendations import RECOMMENDATIONS, SHORT, short_ask
 from foryou.api.rest.writing import JSON, PUBLIC
 from foryou.api.service import Service
 from foryou.domain.errors import ForyouError
@@ -21,6 +21,7 @@ from foryou.serve.wording import known_language
 
 QUESTIONS = 4_096  # different query strings whose meaning is remembered
 ENCODED = 1_024  # answers kept as bytes
+CURSOR_S = 3_600.0  # after which an answer gets a new cursor: one lasts a day
 TOO_MUCH = msgspec.json.encode(
     schema.Problem(
         "about:blank", "Service Unavailable", 503, "More is asked than can be answered in time; try again in a second",
@@ -39,10 +40,11 @@ _encoder = msgspec.json.Encoder()
 class Encoded:
     """A page as bytes."""
 
-    __slots__ = ("body", "etag", "headers", "page")
+    __slots__ = ("body", "etag", "headers", "page", "until_s")
 
-    def __init__(self, page: Page) -> None:
-        self.page, self.body, self.etag = page, _encoder.encode(listed(page)), f'"{page.name}"'.encode()
+    def __init__(self, page: Page, cursor: str | None) -> None:
+        self.page, self.until_s = page, time.monotonic() + CURSOR_S
+        self.body, self.etag = _encoder.encode(listed(page, cursor)), f'"{page.name}"'.encode()
         self.headers = (
             (b"content-type", JSON.encode()), (b"content-length", b"%d" % len(self.body)), PUBLIC,
             (b"vary", LANGUAGE), (b"etag", self.etag),
@@ -93,10 +95,11 @@ class Front:
         if page is None:
             return None
         found = self._encoded.get(meaning)
-        if found is None or found.page is not page:
+        if found is None or found.page is not page or found.until_s < time.monotonic():
             if len(self._encoded) >= ENCODED:
                 self._encoded.clear()
-            found = self._encoded[meaning] = Encoded(page)
+            cursor = self._service().stranger_cursor(meaning[0].placement, page.answer)
+            found = self._encoded[meaning] = Encoded(page, cursor)
         return found
 
     def _meaning(self, query: bytes, language: bytes) -> Meaning | None:

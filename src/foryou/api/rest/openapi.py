@@ -43,11 +43,12 @@ _SHORT: dict[str, Json] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a route takes and gives. `query`: its parameters; they are described by the fields of `schema.Ask`."""
+    """What a route takes and gives. `query`: its parameters."""
 
     gives: Any  # a wire struct, or a media type where it is not JSON
     takes: Any = None
     query: tuple[str, ...] = ()
+    asks: Any = schema.Ask  # the struct whose fields describe the query parameters
     status: int = 200
     errors: tuple[int, ...] = (400, 503)  # beside 413 where there is a body; each is described in PROBLEMS
 
@@ -72,9 +73,10 @@ def document(routes: Sequence[BaseRoute]) -> Json:
     ]  # fmt: skip
     said.sort(key=lambda one: (one[0].path_format, one[1]))  # methods come as sets: the document is always the same
     types = dict.fromkeys(kind for _, _, handler in said for kind in _structs(operation_of(handler)))
-    schemas, components = msgspec.json.schema_components([schema.Problem, schema.Ask, *types], ref_template=REF)
-    refs = dict(zip(types, schemas[2:], strict=True))
-    parameters = _parameters(components["Ask"])
+    asks = list(dict.fromkeys(operation_of(handler).asks for _, _, handler in said))
+    schemas, components = msgspec.json.schema_components([*types, schema.Problem, *asks], ref_template=REF)
+    refs = dict(zip(types, schemas[: len(types)], strict=True))
+    parameters = {kind: _parameters(components[kind.__name__]) for kind in asks}
     paths: dict[str, Json] = {}
     for route, method, handler in said:
         path = route.path_format
@@ -82,7 +84,7 @@ def document(routes: Sequence[BaseRoute]) -> Json:
             "summary": (handler.fn.__doc__ or "").strip(),
             "operationId": f"{handler.handler_name}{'_alias' if path == '/recommendations' else ''}",
             "tags": [handler.fn.__module__.rsplit(".", 1)[1]],
-            **_described(route, operation_of(handler), refs, parameters),
+            **_described(route, operation_of(handler), refs, parameters[operation_of(handler).asks]),
         }
     return {
         "openapi": "3.1.0",

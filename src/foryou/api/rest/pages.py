@@ -1,4 +1,4 @@
-"""Which routes are not about recommendations? Health, meters, the documents of the API, and a first page."""
+"""Which routes are not about recommendations? Health, meters, and the documents of the API."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import msgspec
 from litestar import get
 from litestar.types import ASGIApp
 
-from foryou.api.rest.docs import docs, page
+from foryou.api.rest.docs import docs
 from foryou.api.rest.openapi import operation
 from foryou.api.rest.reading import Request, service_of
 from foryou.api.rest.writing import FRESH, JSON, Reply
@@ -15,26 +15,6 @@ from foryou.domain.errors import Unavailable
 TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 METERS = "text/plain; version=0.0.4; charset=utf-8"
 NOTHING_FROM_ELSEWHERE = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
-FIRST_PAGE = page(
-    "foryou",
-    """<h1>foryou</h1>
-<p>A self-hosted recommendation system: actions come in, personalised and explained recommendations go out.</p>
-<ul>
-<li><a href="/docs">/docs</a>: the API, also as <a href="/openapi.json">/openapi.json</a>
-<li><a href="/recommendations?context=home">/recommendations?context=home</a>: what a stranger is shown
-<li><a href="/v1/trending">/v1/trending</a>: what trends now
-<li><a href="/metrics">/metrics</a> for Prometheus, <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>
-</ul>
-<pre>curl 'localhost:8000/recommendations?user_id=123&amp;context=home&amp;num_results=20'
-curl localhost:8000/v1/events -d '{"user_id": "123", "action": "purchase", "item_id": "42"}'
-curl localhost:8000/v1/explain -d '{"user_id": "123", "item_id": "42"}'</pre>""",
-)
-
-
-@get("/", opt=operation(HTML, errors=()))
-async def first_page() -> ASGIApp:
-    """Say what this is."""
-    return Reply(FIRST_PAGE.encode(), FRESH, NOTHING_FROM_ELSEWHERE, media_type=HTML)
 
 
 @get("/docs", opt=operation(HTML, errors=()))
@@ -69,4 +49,4 @@ async def meters(request: Request) -> ASGIApp:
     return Reply(await asyncio.to_thread(request.app.state.exposition), FRESH, media_type=METERS)
 
 
-ROUTES = (first_page, docs_page, openapi, healthy, ready, meters)
+ROUTES = (docs_page, openapi, healthy, ready, meters)

@@ -1,20 +1,26 @@
 """How is a request read? Path, query and body, each within its limits; what is wrong is named by its field."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import litestar
+import msgspec
 from litestar.datastructures import State
 from litestar.exceptions import ClientException
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
+from foryou.api import schema
 from foryou.api.decoding import escaped
 from foryou.api.rest.openapi import operation_of
 from foryou.api.service import Service
 from foryou.domain.errors import Invalid
 from foryou.ingest.collector import check_id
+from foryou.serve.wording import known_language
 
 Request = litestar.Request[object, object, State]
+A = TypeVar("A", schema.Ask, schema.PageAsk, schema.WhyAsk)
+LANGUAGE = b"accept-language"
 MAX_BODY_BYTES = 1_048_576
 
 
@@ -70,6 +76,15 @@ async def body_of(request: Request) -> bytes:
         _check_size(size)
         parts.append(part)
     return b"".join(parts)
+
+
+def spoken(request: Request, ask: A) -> A:
+    """Give the question with the language of the header, where the caller says none in it that is known."""
+    if known_language(ask.language):
+        return ask
+    headers = request.scope["headers"]
+    wanted = next((value for name, value in headers if name == LANGUAGE), b"")
+    return msgspec.structs.replace(ask, language=known_language(wanted.decode("latin-1")))
 
 
 def _announced_bytes(request: Request) -> int:

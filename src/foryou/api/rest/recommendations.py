@@ -1,7 +1,5 @@
 """Which routes answer questions? Recommendations, similar items, trends and explanations."""
 
-from typing import TypeVar
-
 import msgspec
 from litestar import get, post
 from litestar.types import ASGIApp
@@ -9,23 +7,24 @@ from litestar.types import ASGIApp
 from foryou.api import schema
 from foryou.api.decoding import converted, decoded
 from foryou.api.rest.openapi import operation
-from foryou.api.rest.reading import Request, body_of, path_id, query_of, service_of
+from foryou.api.rest.reading import LANGUAGE, Request, body_of, path_id, query_of, service_of, spoken
 from foryou.api.rest.writing import PRIVATE, PUBLIC, reply
 from foryou.domain.errors import Invalid
 from foryou.ingest.collector import check_id
-from foryou.serve.wording import known_language
 
 # Parameters of the short form, as fields of `Ask`; `context` and `exclude` stand for parts of it.
 SHORT = (
     "user_id", "anonymous_id", "context", "num_results", "session_id", "exclude", "explain", "personalize",
-    "deadline_ms", "item_id", "filter", "language", "device",
+    "deadline_ms", "item_id", "filter", "language", "device", "cursor",
+)  # fmt: skip
+PAGE = (
+    "user_id", "anonymous_id", "session_id", "num_rows", "num_results", "filter", "explain", "language", "personalize",
+    "deadline_ms",
 )  # fmt: skip
 RECOMMENDATIONS = ("/v1/recommendations", "/recommendations")
 SIMILAR = ("user_id", "num_results", "language")
 TRENDING = ("num_results", "language")
 TRENDING_LENGTH = 20
-LANGUAGE = b"accept-language"
-A = TypeVar("A", schema.Ask, schema.WhyAsk)
 
 _ask = msgspec.json.Decoder(schema.Ask)
 _rank = msgspec.json.Decoder(schema.RankAsk)
@@ -53,7 +52,7 @@ async def rank(request: Request) -> ASGIApp:
 @get("/v1/items/{item_id:str}/similar", opt=operation(schema.Recommended, query=SIMILAR))
 async def similar(request: Request) -> ASGIApp:
     """Give items like this one, without those that the user has seen."""
-    ask = _spoken(request, converted(query_of(request), schema.Ask))
+    ask = spoken(request, converted(query_of(request), schema.Ask))
     answer = await service_of(request).similar(path_id(request, "item_id"), ask)
     return reply(answer, _caching(ask, answer), vary=LANGUAGE)
 
@@ -61,20 +60,27 @@ async def similar(request: Request) -> ASGIApp:
 @get("/v1/trending", opt=operation(schema.Trending, query=TRENDING))
 async def trending(request: Request) -> ASGIApp:
     """Give what trends now."""
-    ask = _spoken(request, converted(query_of(request), schema.Ask))
+    ask = spoken(request, converted(query_of(request), schema.Ask))
     answer = await service_of(request).trending(ask.num_results or TRENDING_LENGTH, ask.language)
     return reply(answer, PUBLIC, vary=LANGUAGE)
+
+
+@get("/v1/pages/{placement:str}", opt=operation(schema.Page, query=PAGE, asks=schema.PageAsk))
+async def page(request: Request) -> ASGIApp:
+    """Give a page of rows, chosen and ordered for the user; no item stands there twice."""
+    ask = spoken(request, converted(query_of(request), schema.PageAsk))
+    return reply(await service_of(request).page(path_id(request, "placement"), ask), vary=LANGUAGE)
 
 
 @post("/v1/explain", opt=operation(schema.Explained, takes=schema.WhyAsk))
 async def explain(request: Request) -> ASGIApp:
     """Say why, or why not, an item is recommended to a user."""
-    ask = _spoken(request, decoded(_why, await body_of(request)))
+    ask = spoken(request, decoded(_why, await body_of(request)))
     return reply(await service_of(request).explain(ask), vary=LANGUAGE)
 
 
 LASTING = {"short_answer", "filter_exhausted", "unknown_item"}  # what a minute does not mend
-ROUTES = (recommendations, ask_recommendations, rank, similar, trending, explain)
+ROUTES = (recommendations, ask_recommendations, rank, similar, trending, page, explain)
 
 
 def short_ask(said: dict[str, str]) -> schema.Ask:
@@ -96,17 +102,8 @@ def short_ask(said: dict[str, str]) -> schema.Ask:
 
 
 async def _recommended(request: Request, ask: schema.Ask) -> ASGIApp:
-    answer = await service_of(request).recommend(_spoken(request, ask))
+    answer = await service_of(request).recommend(spoken(request, ask))
     return reply(answer, _caching(ask, answer), vary=LANGUAGE)
-
-
-def _spoken(request: Request, ask: A) -> A:
-    """Give the question with the language of the header, where the caller says none in it that is known."""
-    if known_language(ask.language):
-        return ask
-    headers = request.scope["headers"]
-    wanted = next((value for name, value in headers if name == LANGUAGE), b"")
-    return msgspec.structs.replace(ask, language=known_language(wanted.decode("latin-1")))
 
 
 def _caching(ask: schema.Ask, answer: schema.Recommended) -> tuple[bytes, bytes]:

@@ -5,9 +5,9 @@ from litestar import delete, get, patch, put
 from litestar.types import ASGIApp
 
 from foryou.api import schema
-from foryou.api.decoding import decoded
+from foryou.api.decoding import converted, decoded
 from foryou.api.rest.openapi import operation
-from foryou.api.rest.reading import Request, body_of, path_id, query_of, service_of
+from foryou.api.rest.reading import LANGUAGE, Request, body_of, path_id, query_of, service_of, spoken
 from foryou.api.rest.writing import reply
 
 PATH = "/v1/users/{user_id:str}"
@@ -40,7 +40,15 @@ async def forget(request: Request) -> ASGIApp:
     return reply(await service_of(request).forget(path_id(request, "user_id")), status=202)
 
 
-ROUTES = (put_user, patch_user, user, forget)
+@get(f"{PATH}/discover", opt=operation(schema.Recommended, query=("num_results", "filter", "language")))
+async def discover(request: Request) -> ASGIApp:
+    """Give the user's discoveries of this week: what suits the user and few know."""
+    ask = spoken(request, converted(query_of(request), schema.Ask))
+    answer = await service_of(request).discover(path_id(request, "user_id"), ask)
+    return reply(answer, vary=LANGUAGE)
+
+
+ROUTES = (put_user, patch_user, user, forget, discover)
 
 
 async def _changed(request: Request, op: str) -> ASGIApp:

@@ -14,6 +14,7 @@ from foryou.api.schema.asking import (
     WireItem,
     WireReason,
 )
+from foryou.api.schema.console import Console, ConsoleBundle, ConsoleShare
 from foryou.api.schema.events import EventIn, EventsOut, WireRejection
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
 from foryou.api.schema.onboarding import (
@@ -24,9 +25,11 @@ from foryou.api.schema.onboarding import (
     Questions,
     QuestionsAsk,
 )
+from foryou.api.schema.pages import MAX_ROW_ITEMS, MAX_ROWS, Page, PageAsk, WireRow
 from foryou.api.schema.problems import Problem, ProblemPart
 from foryou.api.schema.things import Erased, ItemIn, UserIn, UserOut, Written, said
 from foryou.api.schema.wire import (
+    CURSOR_CHARS,
     LATEST_MS,
     MAX_EVENTS,
     MAX_QUESTIONS,
@@ -42,12 +45,18 @@ from foryou.api.schema.wire import (
 )
 
 __all__ = [
+    "CURSOR_CHARS",
     "LATEST_MS",
     "MAX_EVENTS",
     "MAX_QUESTIONS",
     "MAX_RESULTS",
+    "MAX_ROWS",
+    "MAX_ROW_ITEMS",
     "Ask",
     "Attributes",
+    "Console",
+    "ConsoleBundle",
+    "ConsoleShare",
     "Context",
     "Count",
     "Erased",
@@ -68,6 +77,8 @@ __all__ = [
     "MaybeId",
     "OnboardingIn",
     "OnboardingOut",
+    "Page",
+    "PageAsk",
     "Problem",
     "ProblemPart",
     "Questions",
@@ -86,6 +97,7 @@ __all__ = [
     "WireItem",
     "WireReason",
     "WireRejection",
+    "WireRow",
     "Written",
     "said",
 ]

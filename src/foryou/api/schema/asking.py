@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from foryou.api.schema.wire import MAX_RESULTS, Count, Id, Language, MaybeId, Wire
+from foryou.api.schema.wire import CURSOR_CHARS, MAX_RESULTS, Count, Id, Language, MaybeId, Wire
 from foryou.domain.expression import MAX_CHARS
 
 
@@ -31,6 +31,14 @@ class Ask(Wire):
     exclude_item_ids: Annotated[list[Id], Meta(max_length=1_000)] = []
     filter: Annotated[
         str, Meta(max_length=MAX_CHARS, description='what may be shown, such as price < 20 and not tag = "violence"')
+    ] = ""
+    cursor: Annotated[
+        str,
+        Meta(
+            max_length=CURSOR_CHARS,
+            pattern="^[A-Za-z0-9_-]*$",
+            description="`next_cursor` of the answer before: nothing of the feed again",
+        ),
     ] = ""
     explain: bool = True
     language: Language = ""

@@ -10,6 +10,7 @@ from foryou.ingest.collector import ID_BYTES
 MAX_RESULTS = 500
 MAX_EVENTS = 1_000
 MAX_QUESTIONS = 50
+CURSOR_CHARS = 45_000
 LATEST_MS = 4_102_444_800_000  # the year 2100: a time beyond it is not in ms
 PRINTABLE = {"pattern": "^[^\\x00-\\x1f\\x7f]*$"}  # said in the document; `collector.check_id` sees to it
 ONCE = {"uniqueItems": True}

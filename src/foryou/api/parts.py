@@ -1,0 +1,31 @@
+"""What is a service made of? The stores, the pipelines and the settings that its verbs need."""
+
+from dataclasses import dataclass, field
+
+from foryou.api.cursors import Cursors
+from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
+from foryou.ingest.exposures import Exposures
+from foryou.observe.metrics import Metrics
+from foryou.serve.live import Live
+from foryou.serve.prepared import Prepared
+from foryou.serve.wording import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service is made of."""
+
+    live: Live
+    log: EventLog
+    features: FeatureStore
+    items: ItemStore
+    models: ModelStore
+    exposures: Exposures
+    metrics: Metrics
+    clock: TimeSource
+    deadline_ms: int
+    lengths: dict[str, int]  # placement -> items where the caller does not say
+    cursors: Cursors
+    prepared: Prepared
+    words: Words = field(default_factory=Words)
+    new_ms: dict[str, int] = field(default_factory=dict)  # placement -> for how long an item is new
