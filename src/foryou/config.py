@@ -340,11 +340,11 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
             "name logistic or mlp, or set train.objective to click",
         )  # fmt: skip
     for name, placement in found.placements.items():
-        _check(f"placements.{name}", placement)
+        check_placement(f"placements.{name}", placement)
     return found
 
 
-def _check(where: str, placement: Placement) -> None:
+def check_placement(where: str, placement: Placement) -> None:
     """Raise Invalid for an expression that cannot be read, and for two pins of one place."""
     if placement.filter:
         parse(placement.filter, f"{where}.filter")

@@ -3,16 +3,18 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from foryou.api import schema
+from foryou.api.experiments import Registry
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
 from foryou.api.waiting import until
+from foryou.config import Placement
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.exposure import Exposure
@@ -27,7 +29,8 @@ from foryou.ingest.collector import Collector, Rejection, check_id
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
 from foryou.serve.batching import Batcher, Job, deadline_in
-from foryou.serve.live import Live
+from foryou.serve.live import Arm, Live
+from foryou.serve.pipeline import Pipeline
 from foryou.serve.wording import Words, known_language
 
 
@@ -43,8 +46,20 @@ class Parts:
     metrics: Metrics
     clock: TimeSource
     deadline_ms: int
-    lengths: dict[str, int]  # placement -> items where the caller does not say
+    placements: Mapping[str, Placement]
     words: Words = field(default_factory=Words)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part an answer has in an experiment; `position`: of the experiments that were known."""
+
+    name: str = ""
+    arm: str = "main"
+    position: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_PART = Part()
 
 
 class Service:
@@ -53,7 +68,10 @@ class Service:
     def __init__(self, parts: Parts, on_close: Callable[[], None] = lambda: None) -> None:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
-        self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
+        self.lists = Keeper(
+            parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.placements)
+        )
+        self.experiments = Registry(parts.log, parts.clock, parts.placements)
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, lambda arm, placement, trace, queries: parts.metrics.trace(trace, queries)
@@ -78,7 +96,7 @@ class Service:
         user_id = (ask.user_id or ask.anonymous_id) if ask.personalize else ""
         query = Query(
             user_id=user_id,
-            k=ask.num_results or self._parts.lengths[placement],
+            k=ask.num_results or self._parts.placements[placement].length,
             now_ms=self._parts.clock.now_ms(),
             seed=hash64(f"{user_id}:{name}"),
             anchor=ask.item_id,
@@ -92,37 +110,37 @@ class Service:
             filter=ask.filter,
             language=known_language(ask.language),
         )
-        answer = await self._answer(placement, query, ask.deadline_ms)
-        self._expose(name, placement, query, answer)
+        answer, part = await self._answer(placement, query, ask.deadline_ms)
+        self._expose(name, placement, query, answer, part)
         return schema.Recommended(
             recommendation_id=name,
             items=_wire_items(answer),
             model_version=answer.bundle,
-            experiment=schema.WireExperiment("main", answer.bundle),
+            experiment=schema.WireExperiment(part.name or "main", part.arm if part.name else answer.bundle),
             degraded=answer.degraded,
             took_ms=round((time.perf_counter() - started) * 1e3, 3),
         )
 
     def _placement(self, ask: schema.Ask) -> str:
         """Give the configured name: `homepage` is home, and home with an item is the page of that item."""
-        said, lengths = ask.context.placement, self._parts.lengths
-        name = said if said in lengths else said.removesuffix("page").rstrip("_-")
-        if name not in lengths:
-            raise Invalid("context", f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
-        return "item" if ask.item_id and name == "home" and "item" in lengths else name
+        said, there = ask.context.placement, self._parts.placements
+        name = said if said in there else said.removesuffix("page").rstrip("_-")
+        if name not in there:
+            raise Invalid("context", f"placement {said!r} is not configured", f"use one of {', '.join(there)}")
+        return "item" if ask.item_id and name == "home" and "item" in there else name
 
-    async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
+    async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> tuple[Answer, Part]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        arm = self._parts.live.arm_for(query.user_id)
+        arm, pipeline, part = chosen(self._parts.live, query, placement)
         deadline = deadline_in(deadline_ms or self._parts.deadline_ms)
-        self._batcher.submit(Job(arm, placement, query, deadline, future))
-        return await future
+        self._batcher.submit(Job(arm, placement, pipeline, query, deadline, future))
+        return await future, part
 
-    def _expose(self, name: str, placement: str, query: Query, answer: Answer) -> None:
+    def _expose(self, name: str, placement: str, query: Query, answer: Answer, part: Part) -> None:
         self._parts.metrics.items_shown(item.source for item in answer.items)
         if query.user_id and answer.cold:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
-        self._parts.exposures.put(exposure(name, placement, query, answer))
+        self._parts.exposures.put(exposure(name, placement, query, answer, part))
 
     async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""
@@ -148,10 +166,11 @@ class Service:
         check_id("user_id", ask.user_id)
         check_id("item_id", ask.item_id)
         query = Query(
-            user_id=ask.user_id, k=ask.num_results or self._parts.lengths["home"], now_ms=self._parts.clock.now_ms(),
+            user_id=ask.user_id, k=ask.num_results or self._parts.placements["home"].length,
+            now_ms=self._parts.clock.now_ms(),
             seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id, language=known_language(ask.language),
         )  # fmt: skip
-        answer = await self._answer("home", query)
+        answer, _ = await self._answer("home", query)
         verdict = answer.verdict or Verdict("unknown_item")
         shown = next((item for item in answer.items if item.item_id == ask.item_id), None)
         reason = shown.reason if shown else None
@@ -238,14 +257,21 @@ class Service:
         return ends[partition_of(record.key, from_log.partitions())]
 
 
-def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:
+def chosen(live: Live, query: Query, placement: str) -> tuple[Arm, Pipeline, Part]:
+    """Give who answers a query at a placement, and which part that has in an experiment."""
+    arm, pipeline, assigned = live.choose(query.user_id, placement, query.now_ms)
+    known = live.experiments.position
+    return arm, pipeline, Part(assigned.experiment, assigned.arm.name, known) if assigned else NO_PART
+
+
+def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part = NO_PART) -> Exposure:
     """Give what must be remembered of an answer so that it can be reproduced."""
     return Exposure(
         recommendation_id=name,
         user_id=query.user_id,
         now_ms=query.now_ms,
         placement=placement,
-        arm="main",
+        arm=part.arm,
         bundle=answer.bundle,
         seed=query.seed,
         offset=answer.offset,
@@ -270,6 +296,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         filter=query.filter,
         inputs=answer.inputs.values,
         schema=answer.inputs.schema,
+        experiment=part.name,
+        experiments=dict(part.position),
     )
 
 

@@ -10,6 +10,7 @@ from foryou.cli import (
     archives,
     demo,
     doctor,
+    experiment,
     export,
     learn,
     letters,
@@ -29,8 +30,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, accuracy,
-    services,
+    demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
+    accuracy, services,
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     place (1 = certain). `places`: for the user, and those who became this user, the places in `events`, `exposures` and
     `users` that were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the
     query said. `inputs`: what the ranker saw of the items, float32 [items, F], in the order of the schema, where
-    it was logged (`serve.log_inputs_share`); `schema` its fingerprint.
+    it was logged (`serve.log_inputs_share`); `schema` its fingerprint. `experiment`, `arm`: which one
+    answered, empty and `main` outside of experiments; `experiments` the position that those had.
     """
 
     recommendation_id: str
@@ -44,3 +45,5 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     filter: str = ""
     inputs: bytes = b""
     schema: str = ""
+    experiment: str = ""
+    experiments: dict[int, int] = {}

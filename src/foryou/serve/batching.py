@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from foryou.domain.errors import Unavailable
 from foryou.domain.slate import Answer, Query, Trace
 from foryou.serve.live import Arm
+from foryou.serve.pipeline import Pipeline
 
 Ticket = TypeVar("Ticket")
 BATCH = 32  # B_max: queries answered in one go
@@ -21,6 +22,7 @@ class Job(Generic[Ticket]):
 
     arm: Arm
     placement: str
+    pipeline: Pipeline  # as it was when the query came: an experiment may change or end before it is answered
     query: Query
     deadline: float
     ticket: Ticket
@@ -60,9 +62,9 @@ class Batcher(Generic[Ticket]):
         """Answer what waits, at most BATCH of it; the rest after those who became ready meanwhile."""
         self._due = False
         jobs = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        groups: dict[tuple[int, str], list[Job[Ticket]]] = {}
+        groups: dict[tuple[int, str, int], list[Job[Ticket]]] = {}
         for job in jobs:
-            groups.setdefault((id(job.arm), job.placement), []).append(job)
+            groups.setdefault((id(job.arm), job.placement, id(job.pipeline)), []).append(job)
         self._deliver([pair for group in groups.values() for pair in self._answer(group)])
         self._wake()
 
@@ -74,9 +76,7 @@ class Batcher(Generic[Ticket]):
     def _answer(self, group: list[Job[Ticket]]) -> list[tuple[Ticket, Answer | Exception]]:
         first = group[0]
         try:
-            answers, trace = first.arm.pipelines[first.placement].run(
-                [job.query for job in group], min(job.deadline for job in group)
-            )
+            answers, trace = first.pipeline.run([job.query for job in group], min(job.deadline for job in group))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next one must still be answered
             return [(job.ticket, error) for job in group]
         self._traced(first.arm, first.placement, trace, len(group))

@@ -72,7 +72,7 @@ def service(home: Home, metrics: Metrics) -> Service:
         live=live, log=home.log, features=home.features, items=home.items, exposures=exposures, metrics=metrics,
         clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        lengths={name: placement.length for name, placement in config.placements.items()},
+        placements=config.placements,
     )  # fmt: skip
     stop = threading.Event()
     threads = [

@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from litestar.enums import HttpMethod
 from litestar.types import ASGIApp
 
-from foryou.api.rest import events, items, lists, onboarding, pages, recommendations, users
+from foryou.api.rest import events, experiments, items, lists, onboarding, pages, recommendations, users
 from foryou.api.rest.door import Door
 from foryou.api.rest.openapi import document
 from foryou.api.rest.problems import translate
@@ -20,8 +20,8 @@ from foryou.observe.metrics import Metrics
 
 __all__ = ["app"]
 
-ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *users.ROUTES, *onboarding.ROUTES,
-          *pages.ROUTES)  # fmt: skip
+ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *experiments.ROUTES, *users.ROUTES,
+          *onboarding.ROUTES, *pages.ROUTES)  # fmt: skip
 PATHS = sorted({path for one in ROUTES for path in one.paths})
 
 

@@ -24,6 +24,19 @@ _LIST: Json = {
     "placements": ["home"], "quota": 1, "label": "Sponsored",
 }  # fmt: skip
 _LISTED: Json = {"name": "desert-week", **_LIST, "active": True, "unknown_item_ids": []}
+_TRIAL: Json = {
+    "arms": [
+        {"name": "collaborative", "share": 0.5, "family": "main", "sources": {"collaborative": 300, "popular": 50},
+         "ranker": "", "rules": {}},
+        {"name": "content", "share": 0.5, "family": "main", "sources": {"content": 300, "popular": 50},
+         "ranker": "prior", "rules": {"category_cap": 3}},
+    ],
+    "placements": ["home"], "salt": "sources", "start_ms": 1_700_000_000_000, "stop_ms": 0, "metric": "ctr",
+    "effect": 0.05, "guardrails": [{"metric": "revenue", "drop": 0.1}], "pre_days": 28.0,
+}  # fmt: skip
+_TRIED: Json = {
+    "name": "sources", "state": "running", **_TRIAL, "slots": [["collaborative", 5_000], ["content", 5_000]],
+}  # fmt: skip
 
 EXAMPLES: dict[Any, Json] = {
     schema.Ask: {
@@ -42,6 +55,9 @@ EXAMPLES: dict[Any, Json] = {
     schema.ListOut: _LISTED,
     schema.ListsOut: {"lists": [_LISTED]},
     schema.ListDeleted: {"name": "desert-week"},
+    schema.ExperimentIn: _TRIAL,
+    schema.ExperimentOut: _TRIED,
+    schema.ExperimentsOut: {"experiments": [_TRIED]},
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,

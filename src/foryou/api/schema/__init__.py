@@ -12,6 +12,15 @@ from foryou.api.schema.asking import (
     WireReason,
 )
 from foryou.api.schema.events import EventIn, EventsOut, WireRejection
+from foryou.api.schema.experiments import (
+    ArmIn,
+    ArmOut,
+    ExperimentIn,
+    ExperimentOut,
+    ExperimentsOut,
+    GuardrailIn,
+    GuardrailOut,
+)
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
 from foryou.api.schema.onboarding import (
     InterestQuestion,
@@ -43,6 +52,8 @@ __all__ = [
     "MAX_EVENTS",
     "MAX_QUESTIONS",
     "MAX_RESULTS",
+    "ArmIn",
+    "ArmOut",
     "Ask",
     "Attributes",
     "Context",
@@ -51,7 +62,12 @@ __all__ = [
     "EventId",
     "EventIn",
     "EventsOut",
+    "ExperimentIn",
+    "ExperimentOut",
+    "ExperimentsOut",
     "Explained",
+    "GuardrailIn",
+    "GuardrailOut",
     "Id",
     "InterestQuestion",
     "ItemIn",
