@@ -173,7 +173,10 @@ HALVES = (Arm(name="a", share=0.5), Arm(name="b", share=0.5))
         (Experiment(name="x", arms=(HALVES[0], Arm(name="b", share=0.6))), "arms: the shares sum to 1.1; they must"),
         (Experiment(name="x", arms=(HALVES[0], Arm(name="b", share=50))), "arms/1/share: 50 is not between 0 and 1"),
         (Experiment(name="x", arms=HALVES, start_ms=5, stop_ms=5), "stop_ms: 5 is not after start_ms 5"),
-        (Experiment(name="x", arms=HALVES, metric="joy"), "metric: 'joy' is not measured; use one of ctr, conversion"),
+        (
+            Experiment(name="x", arms=HALVES, metric="joy"),
+            "metric: 'joy' is not measured; use one of ctr, clicks, conversion",
+        ),
         (Experiment(name="x", arms=HALVES, guardrails=(Guardrail("joy"),)), "guardrails/0/metric: 'joy' is not"),
         (Experiment(name="x", arms=HALVES, effect=5), "effect: 5 is not between 0 and 1; write 5 % as 0.05"),
     ],

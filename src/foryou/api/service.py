@@ -13,6 +13,7 @@ from foryou.api import schema
 from foryou.api.experiments import Registry
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
+from foryou.api.reports import report_of
 from foryou.api.waiting import until
 from foryou.config import Placement
 from foryou.domain.errors import Invalid, NotFound
@@ -32,6 +33,7 @@ from foryou.serve.batching import Batcher, Job, deadline_in
 from foryou.serve.live import Arm, Live
 from foryou.serve.pipeline import Pipeline
 from foryou.serve.wording import Words, known_language
+from foryou.trial.report import ExperimentReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,10 @@ class Service:
         if done.rejected:
             raise Invalid(done.rejected[0].field, done.rejected[0].detail)
         return schema.Erased(erasure)
+
+    def report(self, name: str) -> ExperimentReport:
+        """Say what came of an experiment so far; reads the whole log. Raises NotFound."""
+        return report_of(self._parts.log, self._parts.items, self.experiments.one(name))
 
     def ready(self) -> bool:
         """Say whether an arm serves."""

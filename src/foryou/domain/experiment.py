@@ -15,7 +15,7 @@ from foryou.domain.release import MAIN
 SLOTS = 10_000  # a share is a number of them
 MAX_ARMS = 20
 MAX_EXPERIMENTS = 200
-METRICS = ("ctr", "conversion", "dwell", "revenue", "diversity")
+METRICS = ("ctr", "clicks", "conversion", "dwell", "revenue", "diversity")
 Runs = tuple[tuple[str, int], ...]  # (arm, slots), one after the other; they sum to SLOTS
 
 

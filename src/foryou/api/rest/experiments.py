@@ -10,6 +10,7 @@ from foryou.api import schema
 from foryou.api.rest.openapi import operation
 from foryou.api.rest.reading import Request, body_of, decoded, path_id, query_of, service_of
 from foryou.api.rest.writing import FRESH, reply
+from foryou.trial.report import ExperimentReport
 
 PATH = "/v1/experiments/{name:str}"
 _experiment = msgspec.json.Decoder(schema.ExperimentIn)
@@ -36,4 +37,11 @@ async def all_experiments(request: Request) -> ASGIApp:
     return reply(await asyncio.to_thread(service_of(request).experiments.all), FRESH)
 
 
-ROUTES = (put_experiment, one_experiment, all_experiments)
+@get(f"{PATH}/report", opt=operation(ExperimentReport, errors=(400, 404, 503)))
+async def report_experiment(request: Request) -> ASGIApp:
+    """Say what came of an experiment so far. It reads the whole log, so ask once a minute, not once a second."""
+    query_of(request)
+    return reply(await asyncio.to_thread(service_of(request).report, path_id(request, "name")), FRESH)
+
+
+ROUTES = (put_experiment, one_experiment, all_experiments, report_experiment)

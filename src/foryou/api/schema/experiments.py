@@ -10,7 +10,7 @@ from foryou.api.schema.wire import Wire
 from foryou.domain.experiment import MAX_ARMS
 from foryou.domain.release import MAIN
 
-Metric = Annotated[str, Meta(max_length=32, description="ctr, conversion, dwell, revenue or diversity")]
+Metric = Annotated[str, Meta(max_length=32, description="ctr, clicks, conversion, dwell, revenue or diversity")]
 Source = Annotated[int, Meta(ge=0, le=5_000)]
 
 
