@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +117,15 @@ def test_another_process_assigns_the_same() -> None:
 
 def test_slots_are_what_they_have_always_been() -> None:
     assert [slot_of(user, "sources") for user in ("ann", "bob", "user-1", "é")] == [2700, 4525, 7983, 5708]
+
+
+def test_the_example_of_the_documents_assigns_the_same() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    example: dict[str, Callable[[str, str, Runs], str]] = {}
+    exec(text.split("```python\n")[1].split("```")[0], example)
+    one = experiment(0.5, 0.3, 0.2)
+    for user in USERS[:2_000]:
+        assert example["arm_for"](user, one.salt, one.slots) == arm_for(user, one)
 
 
 def test_an_arm_that_is_stopped_gives_its_users_to_the_control() -> None:

@@ -3,15 +3,19 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import msgspec
+
 from foryou.domain.clock import DAY_MS
-from foryou.domain.errors import Refused
+from foryou.domain.errors import NotFound, Refused
 from foryou.domain.event import Event
 from foryou.domain.experiment import Experiment
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Stream
 from foryou.domain.ports import EventLog, ItemStore
 from foryou.ingest.codec import event_of, experiment_of, exposure_of
+from foryou.trial.estimate import FEW, Sample, mean_of
 from foryou.trial.outcomes import Gathering, Outcomes, gathered
+from foryou.trial.power import noise
 from foryou.trial.report import ExperimentReport, report
 
 T = TypeVar("T")
@@ -39,6 +43,24 @@ def outcomes_of(log: EventLog, items: ItemStore, one: Experiment, on_progress: R
     exposures: Iterator[Exposure] = _all(log, Stream.EXPOSURES, exposure_of, on_progress)
     events: Iterator[Event] = _all(log, Stream.EVENTS, event_of, on_progress)
     return gathered(gathering, exposures, events), len(first)
+
+
+def noise_of(log: EventLog, items: ItemStore, metric: str, on_progress: Report) -> tuple[float, float, int]:
+    """Give the noise of a metric over all that was ever shown, its value, and the users. Raises NotFound."""
+    first = {item.item_id: item.categories[0] if item.categories else "" for item in items.scan()}
+    gathering = Gathering("", ("main",), (1, 0), 0, lambda item_id: first.get(item_id, ""))
+    outcomes = gathered(
+        gathering,
+        (
+            msgspec.structs.replace(one, experiment="", arm="main")
+            for one in _all(log, Stream.EXPOSURES, exposure_of, on_progress)
+        ),
+        _all(log, Stream.EVENTS, event_of, on_progress),
+    )
+    sample = Sample(*outcomes.sample(metric, 0))
+    if not sample.enough():
+        raise NotFound(f"Too few users have anything that counts for {metric}, {FEW} are needed; wait for more of them")
+    return noise(sample), mean_of(sample).value, len(sample)
 
 
 def dealt_ms(log: EventLog, one: Experiment) -> int:

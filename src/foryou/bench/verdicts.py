@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou.bench.worth import interleaved, off_policy
 from foryou.domain.clock import DAY_MS
 from foryou.domain.event import Event
 from foryou.domain.experiment import Arm, Experiment, ExperimentChange, Experiments, arm_for, begun
@@ -139,3 +140,17 @@ def power_of(known: People, metric: str) -> dict[str, float]:
         "rate": mean_of(sample).value, "noise": loud,
         "users_single_look": users_needed(loud, EFFECT, peeking=False), "users_peeking": users_needed(loud, EFFECT),
     }  # fmt: skip
+
+
+def measured_verdicts(users: int, runs: int, seed: int, on_progress: Progress) -> dict[str, Any]:
+    """Give all figures that a verdict must show: assignment, A/A, planted effect, CUPED, interleaving, off-policy."""
+    known = people(users, users // 2, 60 * users, seed, on_progress)
+    found: dict[str, Any] = {"assignment": assignment(), "power": power_of(known, "ctr")}
+    for metric in ("ctr", "clicks"):
+        found[metric] = {
+            "a_a": judged(known, metric, 0.0, runs, users, seed, on_progress),
+            "planted": judged(known, metric, EFFECT, runs, users, seed + 1, on_progress),
+        }
+    found["interleaving"] = interleaved(5)
+    found["off_policy"] = off_policy(runs, 2_000, seed)
+    return found

@@ -22,6 +22,7 @@ from foryou.cli import (
     simulate,
     train,
     tuning,
+    verdicts,
     verify,
 )
 from foryou.cli.app import app
@@ -31,7 +32,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    accuracy, services,
+    accuracy, verdicts, services,
 )  # fmt: skip
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from foryou.config import Placement, check_placement
+from foryou.config import Placement, other_placement
 from foryou.domain.errors import Invalid
 from foryou.domain.experiment import Arm, ExperimentChange, Experiments
 from foryou.domain.log import Position, Stream
@@ -44,12 +42,7 @@ def varied(placement: Placement, arm: Arm, where: str = "arm") -> Placement:
             raise Invalid(f"{where}/sources", "all are 0", "give one of them candidates")
     _known(f"{where}/rules", arm.rules, RULES)
     changes |= arm.rules | ({"ranker": arm.ranker} if arm.ranker else {})
-    try:
-        found = msgspec.convert(msgspec.to_builtins(placement) | changes, Placement)
-    except msgspec.ValidationError as error:
-        raise Invalid(where, str(error), "`foryou config --explain` lists the bounds of placements") from None
-    check_placement(where, found)
-    return found
+    return other_placement(where, placement, changes)
 
 
 def _known(where: str, said: dict[str, Any], names: tuple[str, ...]) -> None:
