@@ -354,6 +354,16 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
     return found
 
 
+def other_placement(where: str, placement: Placement, changes: Mapping[str, Any]) -> Placement:
+    """Give a placement with some settings changed. Raises Invalid for what is unknown or out of bounds."""
+    try:
+        found = msgspec.convert(msgspec.to_builtins(placement) | dict(changes), Placement)
+    except msgspec.ValidationError as error:
+        raise Invalid(where, str(error), "`foryou config --explain` lists the bounds of placements") from None
+    _check(where, found)
+    return found
+
+
 def _check(where: str, placement: Placement) -> None:
     """Raise Invalid for an expression that cannot be read, and for two pins of one place."""
     if placement.filter:

@@ -36,7 +36,9 @@ UNSAYABLE = re.compile(
     r"is liked, too|"  # and disliked
     r"is empty; send an id|"  # an item that the action is about
     r"^at character \d+: |"  # the language of filters
-    r"is not after start_ms"
+    r"is not after (start_ms|the start)|"
+    r"the shares sum to|is said twice|is no name of an arm|is not measured|"  # experiments
+    r"there is none of that name|all are 0|Expected `|Invalid enum value|Object contains unknown field"
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from foryou import config
-from foryou.api.service import exposure
+from foryou.api.answers import exposure
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.log import Stream
 from foryou.domain.slate import Answer, Query

@@ -79,7 +79,7 @@ def batcher(loop: Loop) -> Batcher[str]:
 
 
 def job(of: Arm, user: str, placement: str = "home", deadline: float = 1.0) -> Job[str]:
-    return Job(of, placement, query(user), deadline, f"ticket {user}")
+    return Job(of, placement, of.pipelines[placement], query(user), deadline, f"ticket {user}")
 
 
 def test_everything_that_is_asked_is_answered_once(batcher: Batcher[str], loop: Loop) -> None:

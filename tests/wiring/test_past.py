@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import worlds
-from foryou.api.service import exposure
+from foryou.api.answers import exposure
 from foryou.config import Placement
 from foryou.domain.errors import NotFound, Unavailable
 from foryou.domain.event import Action, Event

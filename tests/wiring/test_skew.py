@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import worlds
-from foryou.api.service import exposure
+from foryou.api.answers import exposure
 from foryou.cli import app
 from foryou.config import Config, Fold, Placement, Serve
 from foryou.domain.bundle import ModelBundle

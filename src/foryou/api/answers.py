@@ -1,24 +1,46 @@
 """How does an answer go over the wire, and into the log? Plain translation, no state."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from foryou.api import schema
 from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.collector import Rejection, check_id
+from foryou.serve.live import Arm, Live
+from foryou.serve.pipeline import Pipeline
 from foryou.serve.prepared import Page
 
 
-def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposure:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part an answer has in an experiment; `position`: of the experiments that were known."""
+
+    name: str = ""
+    arm: str = "main"
+    position: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_PART = Part()
+
+
+def chosen(live: Live, query: Query, placement: str) -> tuple[Arm, Pipeline, Part]:
+    """Give who answers a query at a placement, and which part that has in an experiment."""
+    arm, pipeline, assigned = live.choose(query.user_id, placement, query.now_ms)
+    known = live.experiments.position
+    return arm, pipeline, Part(assigned.experiment, assigned.arm.name, known) if assigned else NO_PART
+
+
+def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part = NO_PART) -> Exposure:
     """Give what must be remembered of an answer so that it can be reproduced."""
     return Exposure(
         recommendation_id=name,
         user_id=query.user_id,
         now_ms=query.now_ms,
         placement=placement,
-        arm="main",
+        arm=part.arm,
         bundle=answer.bundle,
         seed=query.seed,
         offset=answer.offset,
@@ -45,6 +67,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer) -> Exposur
         schema=answer.inputs.schema,
         fed=query.fed,
         row=query.row,
+        experiment=part.name,
+        experiments=dict(part.position),
     )
 
 
@@ -117,6 +141,11 @@ def event_of(event: schema.EventIn) -> Event:
         value=event.value, unit=event.unit, quantity=event.quantity, query=event.query, session_id=event.session_id,
         recommendation_id=event.recommendation_id, position=event.position, context=event.context,
     )  # fmt: skip
+
+
+def wire_part(part: Part, answer: Answer) -> schema.WireExperiment:
+    """Give the experiment and arm that answered; outside of experiments `main` and the bundle."""
+    return schema.WireExperiment(part.name or "main", part.arm if part.name else answer.bundle)
 
 
 def wire_items(answer: Answer) -> list[schema.WireItem]:

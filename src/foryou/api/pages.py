@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from foryou.api import schema
-from foryou.api.answers import wire_items
+from foryou.api.answers import Part, wire_items, wire_part
 from foryou.api.parts import Parts
 from foryou.domain.event import hash64
 from foryou.domain.expression import parse
@@ -17,8 +17,8 @@ from foryou.serve.wording import known_language
 SURVEYED = 60  # items of the list that rows are chosen from
 LEAST = 3  # items of a row; with fewer it is left out
 ITEM = "item"  # the placement of rows about one item
-Answering = Callable[[str, Query, int], Awaitable[Answer]]  # placement, query, ms that it may take
-Exposing = Callable[[str, str, Query, Answer], None]  # recommendation_id, placement, query, answer
+Answering = Callable[[str, Query, int], Awaitable[tuple[Answer, Part]]]
+Exposing = Callable[[str, str, Query, Answer, Part], None]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Pages:
             session_id=ask.session_id, filter=ask.filter, language=known_language(ask.language),
         )  # fmt: skip
         draft = _Draft(placement, base, started + (ask.deadline_ms or self._parts.deadline_ms) / 1e3, [], [])
-        survey = await self._answer(placement, base, max(1, draft.left_ms()))
+        survey, part = await self._answer(placement, base, max(1, draft.left_ms()))
         draft.degraded += [one for one in survey.degraded if one not in ("short_answer", "filter_exhausted")]
         for plan in self._plans(placement, survey, base):
             if len(draft.rows) == ask.num_rows:
@@ -65,7 +65,7 @@ class Pages:
                 break
             await self._fill(draft, plan, ask)
         return schema.Page(
-            draft.rows, survey.bundle, schema.WireExperiment("main", survey.bundle),
+            draft.rows, survey.bundle, wire_part(part, survey),
             tuple(dict.fromkeys(draft.degraded)), round((time.perf_counter() - started) * 1e3, 3),
         )  # fmt: skip
 
@@ -88,11 +88,11 @@ class Pages:
             anchor=plan.anchor, exclude=draft.shown(), filter=_filter(draft.base.filter, plan.category),
             explain=ask.explain,
         )  # fmt: skip
-        answer = await self._answer(placement, query, max(1, draft.left_ms()))
+        answer, part = await self._answer(placement, query, max(1, draft.left_ms()))
         if len(answer.items) < min(LEAST, ask.num_results) and plan.kind != FOR_YOU:
             return
         draft.degraded += [one for one in answer.degraded if one not in ("short_answer", "filter_exhausted")]
-        self._expose(name, placement, query, answer)
+        self._expose(name, placement, query, answer, part)
         reason = schema.WireReason(plan.title.code, plan.title.text, plan.title.because)
         draft.rows.append(schema.WireRow(plan.kind, plan.title.text, reason, name, wire_items(answer)))
 

@@ -1,8 +1,10 @@
 """What is a service made of? The stores, the pipelines and the settings that its verbs need."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foryou.api.cursors import Cursors
+from foryou.config import Placement
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics
@@ -24,6 +26,7 @@ class Parts:
     metrics: Metrics
     clock: TimeSource
     deadline_ms: int
+    placements: Mapping[str, Placement]
     lengths: dict[str, int]  # placement -> items where the caller does not say
     cursors: Cursors
     prepared: Prepared

@@ -9,12 +9,26 @@ import msgspec
 import numpy as np
 
 from foryou.api import schema
-from foryou.api.answers import check_ids, check_rank_ids, event_of, exposure, ranked, told, wire_items, wire_rejection
+from foryou.api.answers import (
+    Part,
+    check_ids,
+    check_rank_ids,
+    chosen,
+    event_of,
+    exposure,
+    ranked,
+    told,
+    wire_items,
+    wire_part,
+    wire_rejection,
+)
 from foryou.api.console import Console
+from foryou.api.experiments import Registry
 from foryou.api.lists import Keeper
 from foryou.api.onboarding import Onboarding
 from foryou.api.pages import Pages
 from foryou.api.parts import Parts
+from foryou.api.reports import report_of
 from foryou.api.waiting import until
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
@@ -32,6 +46,7 @@ from foryou.serve.prepared import Prepared
 from foryou.serve.rows import DISCOVER
 from foryou.serve.sources import RANKING
 from foryou.serve.wording import known_language
+from foryou.trial.report import ExperimentReport
 
 DISCOVERIES = 30  # of a week, where the caller does not say
 ENDS = {"unknown_user", "unknown_item", "short_answer", "filter_exhausted"}  # of an empty answer: that is all there is
@@ -43,7 +58,10 @@ class Service:
     def __init__(self, parts: Parts, on_close: Callable[[], None] = lambda: None) -> None:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
-        self.lists = Keeper(parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.lengths))
+        self.lists = Keeper(
+            parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.placements)
+        )
+        self.experiments = Registry(parts.log, parts.clock, parts.placements)
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self.console = Console(parts, parts.models)
         self.pages = Pages(parts, self._answer, self._expose)
@@ -126,13 +144,13 @@ class Service:
             fed=fed,
             row=row,
         )
-        answer = await self._answer(placement, query, ask.deadline_ms)
-        self._expose(name, placement, query, answer)
+        answer, part = await self._answer(placement, query, ask.deadline_ms)
+        self._expose(name, placement, query, answer, part)
         return schema.Recommended(
             recommendation_id=name,
             items=wire_items(answer),
             model_version=answer.bundle,
-            experiment=schema.WireExperiment("main", answer.bundle),
+            experiment=wire_part(part, answer),
             degraded=answer.degraded,
             took_ms=round((time.perf_counter() - started) * 1e3, 3),
             next_cursor=self._next_cursor(answer, query, scope),
@@ -169,18 +187,18 @@ class Service:
         lengths, name = self._parts.lengths, self._configured(ask.context.placement)
         return "item" if ask.item_id and name == "home" and "item" in lengths else name
 
-    async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> Answer:
+    async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> tuple[Answer, Part]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        arm = self._parts.live.arm_for(query.user_id)
+        arm, pipeline, part = chosen(self._parts.live, query, placement)
         deadline = deadline_in(deadline_ms or self._parts.deadline_ms)
-        self._batcher.submit(Job(arm, placement, query, deadline, future))
-        return await future
+        self._batcher.submit(Job(arm, placement, pipeline, query, deadline, future))
+        return await future, part
 
-    def _expose(self, name: str, placement: str, query: Query, answer: Answer) -> None:
+    def _expose(self, name: str, placement: str, query: Query, answer: Answer, part: Part) -> None:
         self._parts.metrics.items_shown(item.source for item in answer.items)
         if query.user_id and answer.cold:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
-        self._parts.exposures.put(exposure(name, placement, query, answer))
+        self._parts.exposures.put(exposure(name, placement, query, answer, part))
 
     async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""
@@ -196,7 +214,8 @@ class Service:
             user_id=ask.user_id, k=len(wanted), now_ms=self._parts.clock.now_ms(), seed=hash64(f"{ask.user_id}:rank"),
             given=wanted, explain=False, session_id=ask.session_id,
         )  # fmt: skip
-        return ranked(wanted, await self._answer(RANKING, query, ask.deadline_ms), started)
+        answer, _ = await self._answer(RANKING, query, ask.deadline_ms)
+        return ranked(wanted, answer, started)
 
     async def discover(self, user_id: str, ask: schema.Ask) -> schema.Recommended:
         """Give the user's discoveries of this week: what suits the user and few know; the same until Sunday."""
@@ -222,10 +241,11 @@ class Service:
         check_id("user_id", ask.user_id)
         check_id("item_id", ask.item_id)
         query = Query(
-            user_id=ask.user_id, k=ask.num_results or self._parts.lengths["home"], now_ms=self._parts.clock.now_ms(),
+            user_id=ask.user_id, k=ask.num_results or self._parts.placements["home"].length,
+            now_ms=self._parts.clock.now_ms(),
             seed=hash64(f"{ask.user_id}:why"), asked=ask.item_id, language=known_language(ask.language),
         )  # fmt: skip
-        answer = await self._answer("home", query)
+        answer, _ = await self._answer("home", query)
         verdict = answer.verdict or Verdict("unknown_item")
         shown = next((item for item in answer.items if item.item_id == ask.item_id), None)
         reason = shown.reason if shown else None
@@ -300,6 +320,10 @@ class Service:
         if done.rejected:
             raise Invalid(done.rejected[0].field, done.rejected[0].detail)
         return schema.Erased(erasure)
+
+    def report(self, name: str) -> ExperimentReport:
+        """Say what came of an experiment so far; reads the whole log. Raises NotFound."""
+        return report_of(self._parts.log, self._parts.items, self.experiments.one(name))
 
     def ready(self) -> bool:
         """Say whether an arm serves."""

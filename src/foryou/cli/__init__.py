@@ -11,6 +11,7 @@ from foryou.cli import (
     demo,
     doctor,
     doors,
+    experiment,
     export,
     learn,
     letters,
@@ -23,6 +24,7 @@ from foryou.cli import (
     simulate,
     train,
     tuning,
+    verdicts,
     verify,
 )
 from foryou.cli.app import app
@@ -31,8 +33,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, archives, tuning, export, run, look, letters, verify, doctor, measure, retrieval,
-    doors, accuracy, services,
+    demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
+    retrieval, doors, accuracy, verdicts, services,
 )  # fmt: skip
 
 

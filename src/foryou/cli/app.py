@@ -34,9 +34,11 @@ app = typer.Typer(
     """,
 )
 models = typer.Typer(no_args_is_help=True, help="List bundles, put one in force, roll back.")
+experiment = typer.Typer(no_args_is_help=True, help="Compare ways to recommend: deal users to arms, judge, stop.")
 bench = typer.Typer(no_args_is_help=True, help="Measure speed and accuracy on this machine.")
 services = typer.Typer(no_args_is_help=True, help="Start, look at and stop real servers for development and tests.")
 app.add_typer(models, name="models", rich_help_panel="Learn")
+app.add_typer(experiment, name="experiment", rich_help_panel="Learn")
 app.add_typer(bench, name="bench", rich_help_panel="Measure")
 app.add_typer(services, name="services", rich_help_panel="Run")
 

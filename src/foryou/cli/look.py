@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from foryou import config as configuration
-from foryou.api.answers import exposure, told
+from foryou.api.answers import chosen, exposure, told
 from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, opened, settings
 from foryou.cli.run import newest_ms
@@ -43,9 +43,10 @@ def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
     live.refresh(now)
     name = uuid.uuid4().hex
     query = Query(now_ms=now, seed=hash64(f"{wanted['user_id']}:{name}"), **wanted)
-    answer = live.arm_for(query.user_id).pipelines[placement].run([query])[0][0]
+    _, pipeline, part = chosen(live, query, placement)
+    answer = pipeline.run([query])[0][0]
     if not query.asked:  # a question about an item shows nothing to anybody
-        home.log.append(Stream.EXPOSURES, [exposure_record(exposure(name, placement, query, answer))])
+        home.log.append(Stream.EXPOSURES, [exposure_record(exposure(name, placement, query, answer, part))])
     return name, answer
 
 

@@ -12,7 +12,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     `users` that were read (`knew` in records of release 0.1: in `events` only). `session_id` and what follows: as the
     query said. `inputs`: what the ranker saw of the items, float32 [items, F], in the order of the schema, where
     it was logged (`serve.log_inputs_share`); `schema` its fingerprint. `fed`: what the feed had shown before, as in
-    `Query`; `row`: the row of a page, "" = a list of its own.
+    `Query`; `row`: the row of a page, "" = a list of its own. `experiment`, `arm`: which one answered, empty and `main`
+    outside of experiments; `experiments` the position that those had.
     """
 
     recommendation_id: str
@@ -47,3 +48,5 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     schema: str = ""
     fed: bytes = b""
     row: str = ""
+    experiment: str = ""
+    experiments: dict[int, int] = {}

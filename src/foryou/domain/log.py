@@ -11,7 +11,8 @@ Position = dict[int, int]  # partition -> offset of the last record seen; absent
 
 
 class Stream(StrEnum):
-    """The streams of a log. events and exposures are keyed by user, items by item, users by user, lists by name.
+    """The streams of a log. events and exposures are keyed by user, items by item, users by user, lists and
+    experiments by name.
 
     dead_letters: what could not be folded, keyed by its place.
     """
@@ -21,6 +22,7 @@ class Stream(StrEnum):
     ITEMS = "items"
     USERS = "users"
     LISTS = "lists"
+    EXPERIMENTS = "experiments"
     DEAD_LETTERS = "dead_letters"
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from foryou.domain.errors import Invalid, Refused
 from foryou.domain.event import Action, Event
+from foryou.domain.experiment import ExperimentChange
 from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
 from foryou.domain.lists import ListChange
@@ -23,6 +24,7 @@ _item_decoder = msgspec.msgpack.Decoder(ItemChange)
 _user_decoder = msgspec.msgpack.Decoder(UserChange)
 _exposure_decoder = msgspec.msgpack.Decoder(Exposure)
 _list_decoder = msgspec.msgpack.Decoder(ListChange)
+_experiment_decoder = msgspec.msgpack.Decoder(ExperimentChange)
 _letter_decoder = msgspec.msgpack.Decoder(DeadLetter)
 
 
@@ -54,6 +56,12 @@ def exposure_record(exposure: Exposure) -> Record:
 
 def list_record(change: ListChange) -> Record:
     """Give the record of a list's change; its id is a hash of everything in it, as for items."""
+    body = _encoder.encode(change)
+    return Record(change.name, _hash(body), body)
+
+
+def experiment_record(change: ExperimentChange) -> Record:
+    """Give the record of an experiment's change; its id is a hash of everything in it, as for items."""
     body = _encoder.encode(change)
     return Record(change.name, _hash(body), body)
 
@@ -107,6 +115,11 @@ def exposure_of(body: bytes) -> Exposure:
 def list_of(body: bytes) -> ListChange:
     """Give the list's change of a record's body. Raises Refused if it cannot be read."""
     return _decoded(_list_decoder, body, "a change of a list")
+
+
+def experiment_of(body: bytes) -> ExperimentChange:
+    """Give the experiment's change of a record's body. Raises Refused if it cannot be read."""
+    return _decoded(_experiment_decoder, body, "a change of an experiment")
 
 
 def letter_of(body: bytes) -> DeadLetter:

@@ -11,6 +11,7 @@ from foryou.domain.errors import Unavailable
 from foryou.domain.slate import Answer, Query, Trace
 from foryou.serve.live import Arm
 from foryou.serve.overload import Ladder, Verdict, on_rung
+from foryou.serve.pipeline import Pipeline
 
 Ticket = TypeVar("Ticket")
 BATCH = 32  # B_max: queries answered in one go
@@ -24,6 +25,7 @@ class Job(Generic[Ticket]):
 
     arm: Arm
     placement: str
+    pipeline: Pipeline  # as it was when the query came: an experiment may change or end before it is answered
     query: Query
     deadline: float
     ticket: Ticket
@@ -84,9 +86,9 @@ class Batcher(Generic[Ticket]):
         if taken:
             self.ladder.waited(started - taken[0][0], started)
         jobs = [job for _, job in taken if not self._gone(job.ticket)]
-        groups: dict[tuple[int, str], list[Job[Ticket]]] = {}
+        groups: dict[tuple[int, str, int], list[Job[Ticket]]] = {}
         for job in jobs:
-            groups.setdefault((id(job.arm), job.placement), []).append(job)
+            groups.setdefault((id(job.arm), job.placement, id(job.pipeline)), []).append(job)
         self._deliver([pair for group in groups.values() for pair in self._answer(group)])
         if jobs:
             self.ladder.answered(len(jobs), time.perf_counter() - started)
@@ -100,11 +102,9 @@ class Batcher(Generic[Ticket]):
     def _answer(self, group: list[Job[Ticket]]) -> list[tuple[Ticket, Answer | Exception]]:
         first = group[0]
         try:
-            pipelines = first.arm.pipelines
-            name = on_rung(self.ladder.rung, first.placement)
-            answers, trace = pipelines[name if name in pipelines else first.placement].run(
-                [job.query for job in group], min(job.deadline for job in group)
-            )
+            rung, cheaper = self.ladder.rung, first.arm.pipelines
+            pipeline = cheaper.get(on_rung(rung, first.placement), first.pipeline) if rung else first.pipeline
+            answers, trace = pipeline.run([job.query for job in group], min(job.deadline for job in group))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next one must still be answered
             return [(job.ticket, error) for job in group]
         self._traced(first.arm, first.placement, trace, len(group))

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.errors import Refused
 from foryou.domain.lists import ItemList, Kind, ListChange, Lists
-from foryou.domain.log import Entry, Position, Stream
+from foryou.domain.log import Position, Stream
 from foryou.domain.ports import EventLog
 from foryou.domain.slate import PLACED, QueryBatch, Reason, Slate
+from foryou.serve.following import news
 from foryou.serve.wording import Words
 
-READ_LIMIT = 1_000
 Explaining = Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
 
 
@@ -20,23 +19,8 @@ def followed(
     log: EventLog, lists: Lists, decode: Callable[[bytes], ListChange], until: Position | None = None
 ) -> Lists:
     """Give the lists with all that the stream says since their position, up to `until` (else: to its end)."""
-    position, changes = dict(lists.position), list[ListChange]()
-    for partition, end in (log.ends(Stream.LISTS) if until is None else until).items():
-        while position.get(partition, -1) < end:
-            entries = log.read(Stream.LISTS, partition, position.get(partition, -1), READ_LIMIT)
-            entries = [entry for entry in entries if entry.offset <= end]
-            if not entries:
-                break
-            changes += [change for entry in entries if (change := _decoded(entry, decode))]
-            position[partition] = entries[-1].offset
+    changes, position = news(log, Stream.LISTS, lists.position, decode, until)
     return lists.changed(changes, position) if position != lists.position else lists
-
-
-def _decoded(entry: Entry, decode: Callable[[bytes], ListChange]) -> ListChange | None:
-    try:
-        return decode(entry.record.body)
-    except Refused:
-        return None  # of another release: the lists that can be read go on
 
 
 class Pins:

@@ -9,6 +9,7 @@ from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.errors import ForyouError, Refused, Unavailable
+from foryou.domain.experiment import NO_EXPERIMENTS, Assigned, ExperimentChange, Experiments
 from foryou.domain.item import ItemChange
 from foryou.domain.lists import EMPTY_SHELF, NO_LISTS, ListChange, Shelf
 from foryou.domain.log import Entry, Stream
@@ -17,6 +18,7 @@ from foryou.domain.records import NO_TRENDS, Trending
 from foryou.domain.release import MAIN, Release, Shares, version_for
 from foryou.domain.slate import View
 from foryou.models.onboarding import Questions
+from foryou.serve import experiments as trials
 from foryou.serve.lists import followed
 from foryou.serve.pipeline import Pipeline
 
@@ -26,15 +28,24 @@ TRENDS_SHARE = 0.05  # of the time may go into looks at the trends, where there 
 TRENDS_QUICK_S = 0.01  # a look that takes no longer may be taken whenever somebody asks
 
 
+Build = Callable[[Experiments, int], Mapping[str, Pipeline]]
+
+
 @dataclass(slots=True)
 class Arm:
-    """One bundle at work: its view of the catalog, its pipelines by placement, and what it would ask newcomers."""
+    """One bundle at work: its view of the catalog, its pipelines, and what it would ask newcomers.
+
+    Pipelines stand by placement, and those of an experiment's arms by their `key`; `build` makes them for experiments
+    at a time.
+    """
 
     version: str
     created_ms: int
     view: View
     pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
+    experiments: Experiments = NO_EXPERIMENTS  # for which the pipelines were built
+    build: Build = field(default=lambda experiments, now_ms: {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +57,12 @@ class Means:
     models: ModelStore
     clock: TimeSource
     look: Callable[[Catalog, Trending, int], View]
-    build: Callable[[ModelBundle, Arm], Mapping[str, Pipeline]]
+    build: Callable[[ModelBundle, Arm], Build]
     ask: Callable[[ModelBundle, Catalog], Questions]
     untrained: Callable[[], ModelBundle]
     decode_item: Callable[[bytes], ItemChange]
     decode_list: Callable[[bytes], ListChange]
+    decode_experiment: Callable[[bytes], ExperimentChange]
 
 
 def in_order(entries: list[Entry]) -> list[Entry]:
@@ -72,7 +84,7 @@ class Live:
         self._serving: tuple[Release, dict[str, Arm]] = (Release(0, {MAIN: ((UNTRAINED, 1.0),)}), {})  # swapped whole
         self._releasing, self._following = threading.Lock(), threading.Lock()
         self._now_ms: int | None = None
-        self._lists = NO_LISTS
+        self._lists, self.experiments = NO_LISTS, NO_EXPERIMENTS
         self._tried = -1  # the generation that was looked at last, whether it serves or not
         self.refused: dict[str, str] = {}  # version -> why it does not serve
         self._trending = NO_TRENDS
@@ -97,6 +109,19 @@ class Live:
         shares = release.families.get(family) or next(iter(release.families.values()))
         return arms[version_for(user_id, shares, family)]
 
+    def choose(self, user_id: str, placement: str, now_ms: int) -> tuple[Arm, Pipeline, Assigned | None]:
+        """Give who answers this user there and then: the bundle, its pipeline, the arm of an experiment.
+
+        An experiment whose pipeline this process could not build is passed over. Raises Unavailable as `arm_for`.
+        """
+        chosen = self.experiments.choose(user_id, placement, now_ms)
+        if chosen:
+            arm = self.arm_for(user_id, chosen.arm.family)
+            if pipeline := arm.pipelines.get(chosen.key(placement)):
+                return arm, pipeline, chosen
+        arm = self.arm_for(user_id)
+        return arm, arm.pipelines[placement], None
+
     def refresh(self, now_ms: int | None = None) -> None:
         """Take up a new release, then `follow`: all that there is to know."""
         self._now_ms = now_ms
@@ -104,7 +129,7 @@ class Live:
         self._follow(now_ms, trends_due=0)
 
     def follow(self, now_ms: int | None = None) -> None:
-        """Take up new items, lists and trends; called every fraction of a second.
+        """Take up new items, lists, experiments and trends; called every fraction of a second.
 
         `now_ms`: the time that trends are reckoned for, where it is not the clock's.
         """
@@ -114,12 +139,20 @@ class Live:
         with self._following:
             self._now_ms = now_ms
             self._lists = followed(self._means.log, self._lists, self._means.decode_list)
+            self.experiments = trials.followed(self._means.log, self.experiments, self._means.decode_experiment)
             trending = self._trends() if time.monotonic() >= trends_due else self._trending
             for arm in self.arms():
                 view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
+                if arm.experiments is not self.experiments:
+                    self._vary(arm)
                 for pipeline in arm.pipelines.values():
                     pipeline.stages.prepare(view)
                 arm.view = view
+
+    def _vary(self, arm: Arm) -> None:
+        experiments = self.experiments
+        arm.pipelines = arm.build(experiments, self._now_ms or self._means.clock.now_ms())
+        arm.experiments = experiments
 
     def _trends(self) -> Trending:
         """Give the trends; those that were known last while the feature store is away."""
@@ -193,7 +226,8 @@ class Live:
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
         view = self._look(self._followed(catalog), self._trends(), EMPTY_SHELF)
         arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
-        arm.pipelines = self._means.build(bundle, arm)
+        arm.build = self._means.build(bundle, arm)
+        self._vary(arm)
         arm.questions = self._means.ask(bundle, catalog)  # of what was trained on: every process asks the same
         return arm
 

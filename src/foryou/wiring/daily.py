@@ -27,7 +27,7 @@ from foryou.domain.records import Core
 from foryou.domain.tables import Cleaned
 from foryou.train import dataset, evaluate, gate, replay, report
 from foryou.train.steps import Arrays, Outcome, Patience, Steps
-from foryou.wiring import training
+from foryou.wiring import training, varied
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force
 from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
@@ -183,7 +183,9 @@ class _Daily:
         exposures = learned.exposures
         if end < len(learned.log):
             exposures = [one for one in exposures if one.now_ms < int(learned.log.at_ms[end])]
-        fits = training.fitting(self._home.config, self._tell, self._engine, vectors_in_force(self._home))
+        fits = training.fitting(
+            self._home.config, self._tell, self._engine, vectors_in_force(self._home), varied.served(self._home)
+        )
         bundle, found = fits.bundle(log, learned.catalog, version, self._run.created_ms, part, exposures)
         return bundle.arrays, _Fitted(bundle.manifest, tuple(bundle.files), found.seconds)
 

@@ -13,7 +13,7 @@ from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate, Records
-from foryou.ingest.codec import item_of, list_of
+from foryou.ingest.codec import experiment_of, item_of, list_of
 from foryou.ingest.worker import Worker
 from foryou.models import onboarding
 from foryou.models.popularity import Popularity
@@ -23,7 +23,7 @@ from foryou.stores.spool import Spool
 from foryou.wiring import backends
 from foryou.wiring.backends import opened
 from foryou.wiring.models import untrained
-from foryou.wiring.pipelines import pipelines
+from foryou.wiring.pipelines import Pipelines
 
 if TYPE_CHECKING:
     from foryou.stores.features_cached import Cached
@@ -60,9 +60,9 @@ class Home:
         """Give what keeps this home's pipelines fresh."""
         return Live(Means(
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
-            decode_list=list_of,
+            decode_list=list_of, decode_experiment=experiment_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
-            build=lambda bundle, arm: pipelines(bundle, self.config, Hydrate(self._records, lambda: arm.view)),
+            build=lambda bundle, arm: Pipelines(bundle, self.config, Hydrate(self._records, lambda: arm.view)),
             ask=questions, untrained=untrained,
         ))  # fmt: skip
 

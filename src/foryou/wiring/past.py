@@ -9,6 +9,7 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
 from foryou.domain.errors import NotFound
 from foryou.domain.event import Event
+from foryou.domain.experiment import NO_EXPERIMENTS, Arm, Assigned, Experiments
 from foryou.domain.exposure import Exposure
 from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream, partition_of
@@ -17,13 +18,14 @@ from foryou.domain.slate import Answer, Query, View
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
-from foryou.ingest.codec import event_of, exposure_of, item_of, list_of, user_of
+from foryou.ingest.codec import event_of, experiment_of, exposure_of, item_of, list_of, user_of
+from foryou.serve.experiments import followed as followed_experiments
 from foryou.serve.lists import followed
 from foryou.serve.live import UNTRAINED, in_order
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.models import untrained
-from foryou.wiring.pipelines import pipelines
+from foryou.wiring.pipelines import Pipelines
 
 T = TypeVar("T")
 READ = 5_000
@@ -91,7 +93,20 @@ def known_in(exposure: Exposure) -> dict[str, Places]:
 def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answer:
     bundle = untrained() if exposure.bundle == UNTRAINED else home.models.load(exposure.bundle)
     hydrate = Hydrate(people, lambda: view)  # type: ignore[arg-type]
-    return pipelines(bundle, home.config, hydrate)[exposure.placement].run([asked_in(exposure)])[0][0]
+    built = Pipelines(bundle, home.config, hydrate)(experiments_of(home, exposure), exposure.now_ms)
+    return built[pipeline_of(exposure)].run([asked_in(exposure)])[0][0]
+
+
+def experiments_of(home: Home, exposure: Exposure) -> Experiments:
+    """Give the experiments that an answer knew."""
+    known = followed_experiments(home.log, NO_EXPERIMENTS, experiment_of, exposure.experiments)
+    return known if exposure.experiment else NO_EXPERIMENTS
+
+
+def pipeline_of(exposure: Exposure) -> str:
+    """Give the name of the pipeline that answered."""
+    arm = Assigned(exposure.experiment, Arm(name=exposure.arm, share=0))
+    return arm.key(exposure.placement) if exposure.experiment else exposure.placement
 
 
 def asked_in(exposure: Exposure) -> Query:

@@ -1,6 +1,7 @@
 """Which pipeline does a bundle become? A new source or rule is one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from foryou.config import Config, Placement
 from foryou.domain.bundle import ModelBundle
+from foryou.domain.errors import Invalid
+from foryou.domain.experiment import NO_EXPERIMENTS, Experiments
 from foryou.domain.expression import parse
 from foryou.domain.lists import Kind
 from foryou.domain.ports import Ranker, Rule, Source
 from foryou.domain.slate import Query, QueryBatch, Reason, Slate
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import Hydrate
+from foryou.serve.experiments import varied
 from foryou.serve.explain import Explain, GoesWith, Judge
 from foryou.serve.feed import Fed
 from foryou.serve.filters import Filter, Filters
@@ -50,27 +54,62 @@ Watch = Callable[[QueryBatch, Slate, NDArray[np.float32]], None]
 
 def pipelines(bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watch | None = None) -> dict[str, Pipeline]:
     """Give a warm pipeline per placement."""
-    models, share = models_of(bundle), config.serve.log_inputs_share
-    words = Words(config.serve.language, config.serve.viewed)
+    return Pipelines(bundle, config, hydrate, watch)(NO_EXPERIMENTS, 0)
 
-    def watcher(ranker: Explained) -> Ranker:
-        return Watched(ranker, watch) if watch else Logged(ranker, share) if share else ranker
 
-    built = {
-        name: _pipeline(bundle.manifest.version, models, Named(name, placement, words), hydrate, watcher)
-        for name, placement in config.placements.items()
-    }
-    if watch is None:
-        ranker = config.placements["home"].ranker
-        for name, placement in config.placements.items():
-            here = Named(name, wide(placement), words)
+class Pipelines:
+    """What a bundle becomes: a warm pipeline per placement, and one per arm of each experiment that is not over.
+
+    All share the models of the bundle. What was built once is kept until its experiment changes or ends.
+    """
+
+    def __init__(self, bundle: ModelBundle, config: Config, hydrate: Hydrate, watch: Watch | None = None) -> None:
+        self._version, self._config, self._hydrate, self._watch = bundle.manifest.version, config, hydrate, watch
+        self._models, self._words = models_of(bundle), Words(config.serve.language, config.serve.viewed)
+        self._held: dict[str, tuple[Placement, Pipeline]] = {}
+        self._beside: dict[str, Pipeline] = {}
+
+    def __call__(self, experiments: Experiments, now_ms: int) -> dict[str, Pipeline]:
+        """Give the pipelines by placement, and those of arms by their `key`. An arm that cannot be is left out."""
+        wanted = {name: (name, placement) for name, placement in self._config.placements.items()}
+        for experiment, assigned in experiments.open(now_ms):
+            for name in experiment.placements or self._config.placements:
+                with suppress(Invalid, KeyError):  # of other settings than those of this process
+                    wanted[assigned.key(name)] = name, varied(self._config.placements[name], assigned.arm)
+        self._held = {key: (placement, self._made(key, name, placement)) for key, (name, placement) in wanted.items()}
+        found = {key: pipeline for key, (_, pipeline) in self._held.items()}
+        if self._watch is None:
+            self._beside = self._beside or self._made_beside(found)
+        return found | self._beside
+
+    def _made_beside(self, found: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+        """Give what answers in other ways: under overload, to strangers, and to who brings the items along."""
+        made: dict[str, Pipeline] = {}
+        for name, placement in self._config.placements.items():
             for rung in range(1, len(RUNGS)):
-                built[on_rung(rung, name)] = cheaper(built[name], rung, models)
-            built[WIDE + name] = _for_strangers(_pipeline(bundle.manifest.version, models, here, hydrate, watcher))
-        built[RANKING] = _ranking(built["home"], watcher(models.ranker("auto" if ranker == "prior" else ranker)))
-    for pipeline in built.values():
-        warm(pipeline)
-    return built
+                made[on_rung(rung, name)] = cheaper(found[name], rung, self._models)
+            here = Named(name, wide(placement), self._words)
+            made[WIDE + name] = _for_strangers(
+                _pipeline(self._version, self._models, here, self._hydrate, self._watcher)
+            )
+        ranker = self._config.placements["home"].ranker
+        learned = self._models.ranker("auto" if ranker == "prior" else ranker)
+        made[RANKING] = _ranking(found["home"], self._watcher(learned))
+        for pipeline in made.values():
+            warm(pipeline)
+        return made
+
+    def _made(self, key: str, name: str, placement: Placement) -> Pipeline:
+        if key in self._held and self._held[key][0] == placement:
+            return self._held[key][1]
+        here = Named(name, placement, self._words)
+        made = _pipeline(self._version, self._models, here, self._hydrate, self._watcher)
+        warm(made)
+        return made
+
+    def _watcher(self, ranker: Explained) -> Ranker:
+        share = self._config.serve.log_inputs_share
+        return Watched(ranker, self._watch) if self._watch else Logged(ranker, share) if share else ranker
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.models import untrained
-from foryou.wiring.past import Progress, asked_in, batches, known_in
-from foryou.wiring.pipelines import pipelines
+from foryou.wiring.past import Progress, asked_in, batches, experiments_of, known_in, pipeline_of
+from foryou.wiring.pipelines import Pipelines
 
 T = TypeVar("T")
 NOWHERE: Places = (-1, -1, -1)
@@ -43,7 +43,8 @@ class Rewound:
         self.in_order = sorted(exposures, key=lambda one: (sum(one.trending.values()), one.trending_ms, one.now_ms))
         self._people = _People(home, exposures, on_progress)
         self._counts, self._catalogs = _Counts(home), _Catalogs(home)
-        self._pipelines: dict[str, dict[str, Pipeline]] = {}
+        self._pipelines: dict[str, Pipelines] = {}
+        self._built: dict[object, dict[str, Pipeline]] = {}
         self._view: View | None = None
         self._seen: dict[str, NDArray[np.float32]] = {}
 
@@ -66,8 +67,12 @@ class Rewound:
             named = exposure.bundle != UNTRAINED
             bundle = self._home.models.load(exposure.bundle) if named else untrained()
             hydrate = Hydrate(self._people, self._now)  # type: ignore[arg-type]
-            self._pipelines[exposure.bundle] = pipelines(bundle, self._home.config, hydrate, self._watch)
-        return self._pipelines[exposure.bundle][exposure.placement]
+            self._pipelines[exposure.bundle] = Pipelines(bundle, self._home.config, hydrate, self._watch)
+        known = exposure.bundle, exposure.experiment, tuple(sorted(exposure.experiments.items()))
+        if known not in self._built:
+            experiments = experiments_of(self._home, exposure)
+            self._built[known] = self._pipelines[exposure.bundle](experiments, exposure.now_ms)
+        return self._built[known][pipeline_of(exposure)]
 
     def _now(self) -> View:
         assert self._view is not None

@@ -96,7 +96,8 @@ def service(home: Home, metrics: Metrics) -> Service:
         live=live, log=home.log, features=home.features, items=home.items, models=home.models,
         exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        lengths=lengths, prepared=prepared, cursors=Cursors(cursor_secret(Path(config.home))),
+        placements=config.placements, lengths=lengths, prepared=prepared,
+        cursors=Cursors(cursor_secret(Path(config.home))),
         new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from foryou.wiring.home import Home
 from foryou.wiring.lock import Lock
 from foryou.wiring.models import DRAFT, PRIORS, TOWER_DRAFT, TOWER_PRIORS, ensemble, serving_settings
 from foryou.wiring.pipelines import Watch, pipelines
+from foryou.wiring.varied import served
 
 Progress = Callable[[str, int, int], None]
 READ = 5_000
@@ -82,7 +83,7 @@ def _trained(home: Home, engine: Computes, on_progress: Progress, promote: bool,
         home.models.publish_catalog(taken.catalog)
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{uuid.uuid4().hex[:4]}"
         work = Path(home.config.home) / "work"
-        bundle, fitted = fitting(home.config, on_progress, engine, vectors_in_force(home)).bundle(
+        bundle, fitted = fitting(home.config, on_progress, engine, vectors_in_force(home), served(home)).bundle(
             taken.log, taken.catalog, version, home.clock.now_ms(), work, shown_at_home(home)
         )
         left_out = {f"left_out_{one.reason}": float(one.events) for one in taken.cleaned}
@@ -175,10 +176,18 @@ def plain(config: Config) -> Placement:
 
 
 def fitting(
-    config: Config, on_progress: Progress, engine: Computes | None = None, start: NDArray[np.float32] | None = None
+    config: Config,
+    on_progress: Progress,
+    engine: Computes | None = None,
+    start: NDArray[np.float32] | None = None,
+    placements: Sequence[Placement] = (),
 ) -> fit.Fit:
-    """Give what fits bundles with the settings of this configuration. `start`: item vectors to go on from."""
-    train, towers = config.train, any(placement.two_tower for placement in config.placements.values())
+    """Give what fits bundles with the settings of this configuration. `start`: item vectors to go on from.
+
+    `placements`: those whose sources must be learned; empty = those of the configuration.
+    """
+    learned = placements or tuple(config.placements.values())
+    train, towers = config.train, any(placement.two_tower for placement in learned)
     priors, draft = (TOWER_PRIORS, TOWER_DRAFT) if towers else (PRIORS, DRAFT)
     settings = fit.FitSettings(
         als=als.AlsSettings(
@@ -194,7 +203,8 @@ def fitting(
             priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers,
             fit=rank.fit_for("watch_time" if train.objective == "watch_time" else "listwise"), seed=train.seed,
         ),
-        taken_up=train.taken_up, index_kind=train.index, index_recall=train.index_recall, graph=_graph(config),
+        taken_up=train.taken_up, index_kind=train.index, index_recall=train.index_recall,
+        graph=_graph(config, learned),
         towers=two_tower.TowerSettings(**msgspec.structs.asdict(train.two_tower), seed=train.seed)
         if towers else None,
     )  # fmt: skip
@@ -211,10 +221,10 @@ def fitting(
     return fit.Fit(settings, rehearse, on_progress, factorise, start)
 
 
-def _graph(config: Config) -> graph.GraphSettings | None:
+def _graph(config: Config, placements: Sequence[Placement]) -> graph.GraphSettings | None:
     """Give the settings of the graph filter if a placement has a quota for it."""
     train = config.train
-    if not any(placement.graph for placement in config.placements.values()):
+    if not any(placement.graph for placement in placements):
         return None
     return graph.GraphSettings(
         sharpness=train.graph_sharpness, spectrum=train.graph_spectrum, width=train.width, neighbours=train.neighbours,

@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from foryou.api import schema
 from foryou.domain.item import Item
+from foryou.trial.report import ExperimentReport
 
 Json = dict[str, Any]
 _NAME = "c0ffee00c0ffee00c0ffee00c0ffee00"
@@ -24,6 +25,19 @@ _LIST: Json = {
     "placements": ["home"], "quota": 1, "label": "Sponsored",
 }  # fmt: skip
 _LISTED: Json = {"name": "desert-week", **_LIST, "active": True, "unknown_item_ids": []}
+_TRIAL: Json = {
+    "arms": [
+        {"name": "collaborative", "share": 0.5, "family": "main", "sources": {"collaborative": 300, "popular": 50},
+         "ranker": "", "rules": {}},
+        {"name": "content", "share": 0.5, "family": "main", "sources": {"content": 300, "popular": 50},
+         "ranker": "prior", "rules": {"category_cap": 3}},
+    ],
+    "placements": ["home"], "salt": "sources", "start_ms": 1_700_000_000_000, "stop_ms": 0, "metric": "ctr",
+    "effect": 0.05, "guardrails": [{"metric": "revenue", "drop": 0.1}], "pre_days": 28.0,
+}  # fmt: skip
+_TRIED: Json = {
+    "name": "sources", "state": "running", **_TRIAL, "slots": [["collaborative", 5_000], ["content", 5_000]],
+}  # fmt: skip
 
 EXAMPLES: dict[Any, Json] = {
     schema.Ask: {
@@ -42,6 +56,20 @@ EXAMPLES: dict[Any, Json] = {
     schema.ListOut: _LISTED,
     schema.ListsOut: {"lists": [_LISTED]},
     schema.ListDeleted: {"name": "desert-week"},
+    schema.ExperimentIn: _TRIAL,
+    schema.ExperimentOut: _TRIED,
+    schema.ExperimentsOut: {"experiments": [_TRIED]},
+    ExperimentReport: {
+        "name": "sources", "metric": "ctr", "verdict": "content is better: ctr +6.1% (+2.0% to +10.2%).",
+        "arms": [{
+            "name": "content", "users": 4_210, "lists": 9_318, "metrics": [{
+                "name": "ctr", "value": 0.061, "low": 0.059, "high": 0.063, "change": 0.061, "change_low": 0.02,
+                "change_high": 0.102, "fixed_low": 0.034, "fixed_high": 0.088, "p": 0.0004, "saved": 0.31,
+            }],
+            "coverage": 0.41, "coverage_low": 0.4, "coverage_high": 0.42, "broken": [],
+        }],
+        "mismatch_p": 1.0, "mismatched": False, "crossed": 0,
+    },
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
         "experiment": {"name": "main", "arm": "20260101-000000-1a2b"}, "degraded": [], "took_ms": 3.2,

@@ -16,6 +16,15 @@ from foryou.api.schema.asking import (
 )
 from foryou.api.schema.console import Console, ConsoleBundle, ConsoleShare
 from foryou.api.schema.events import EventIn, EventsOut, WireRejection
+from foryou.api.schema.experiments import (
+    ArmIn,
+    ArmOut,
+    ExperimentIn,
+    ExperimentOut,
+    ExperimentsOut,
+    GuardrailIn,
+    GuardrailOut,
+)
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
 from foryou.api.schema.onboarding import (
     InterestQuestion,
@@ -52,6 +61,8 @@ __all__ = [
     "MAX_RESULTS",
     "MAX_ROWS",
     "MAX_ROW_ITEMS",
+    "ArmIn",
+    "ArmOut",
     "Ask",
     "Attributes",
     "Console",
@@ -63,7 +74,12 @@ __all__ = [
     "EventId",
     "EventIn",
     "EventsOut",
+    "ExperimentIn",
+    "ExperimentOut",
+    "ExperimentsOut",
     "Explained",
+    "GuardrailIn",
+    "GuardrailOut",
     "Id",
     "InterestQuestion",
     "ItemIn",

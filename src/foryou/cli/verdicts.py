@@ -1,0 +1,144 @@
+"""experiment report, power, ope; bench verdicts: what came of an experiment, and how far that can be trusted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from foryou.api.reports import noise_of, report_of
+from foryou.bench.verdicts import measured_verdicts
+from foryou.cli import show
+from foryou.cli.app import HomeOption, JsonOption, bench, experiment, opened
+from foryou.cli.experiment import NameArgument, registry
+from foryou.domain.errors import Invalid
+from foryou.domain.experiment import METRICS
+from foryou.trial import bandit
+from foryou.trial.power import effect_found, users_needed
+from foryou.trial.report import ArmReport, ExperimentReport, MetricOut
+
+
+@experiment.command()
+def report(
+    name: NameArgument,
+    enforce: Annotated[bool, typer.Option("--enforce", help="stop arms that break a guardrail")] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what came of an experiment so far; look as often as you like. Exit status 3: something is broken."""
+    store = opened(home)
+    kept = registry(store)
+    with show.progress() as tell:
+        found = report_of(store.log, store.items, kept.one(name), tell)
+    broken = [arm.name for arm in found.arms if arm.broken]
+    for arm in broken if enforce else ():
+        kept.stop_arm(name, arm)
+    store.close()
+    show.as_json(found) if json else _tell(found)
+    if enforce and broken:
+        show.say(f"stopped: {show.plain(', '.join(broken))}; their users have the control", json)
+    if broken or found.mismatched:
+        raise typer.Exit(3)
+
+
+def _tell(found: ExperimentReport) -> None:
+    for arm in found.arms:
+        rows = [_row(one) for one in arm.metrics]
+        title = f"{arm.name}: {arm.users:,} users, {arm.lists:,} lists, {_covered(arm)}"
+        show.table(title, ["metric", "value", "95 %", "change", "at any look", "p", "CUPED saves"], rows)
+    show.say(f"users fit the shares: p = {found.mismatch_p:.2g}; in several arms, left out: {found.crossed:,}")
+    show.say(f"[bold]{show.plain(found.verdict)}[/]")
+
+
+def _row(one: MetricOut) -> list[object]:
+    p, saved = ("-" if one.p is None else f"{one.p:.2g}"), ("-" if one.saved is None else f"{one.saved:.0%}")
+    span = f"{one.low:.4f} to {one.high:.4f}"
+    return [one.name, one.value, span, *_change(one.change, one.change_low, one.change_high), p, saved]
+
+
+def _change(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    if value is None or low is None or high is None:
+        return "-", "-"
+    return f"{value:+.1%}", f"{low:+.1%} to {high:+.1%}"
+
+
+def _covered(arm: ArmReport) -> str:
+    return f"coverage {arm.coverage:.1%} ({arm.coverage_low:.1%} to {arm.coverage_high:.1%})"
+
+
+@experiment.command()
+def power(
+    effect: Annotated[float, typer.Option(min=1e-4, max=10, help="relative change to find, 0.05 = 5 %")] = 0.05,
+    metric: Annotated[str, typer.Option(help="ctr, clicks, conversion, dwell, revenue or diversity")] = "ctr",
+    share: Annotated[float, typer.Option(min=0.001, max=0.999, help="of the users, in the arm")] = 0.5,
+    users: Annotated[int, typer.Option(min=0, help="instead: the effect that so many users find; 0 = not")] = 0,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say how many users an experiment needs, from what this home's users did with what they were shown."""
+    if metric not in METRICS:
+        raise Invalid("--metric", f"{metric!r} is not measured", f"use one of {', '.join(METRICS)}")
+    store = opened(home)
+    with show.progress() as tell:
+        loud, rate, known = noise_of(store.log, store.items, metric, tell)
+    store.close()
+    shares = 1 - share, share
+    told = {"metric": metric, "value": rate, "noise": loud, "users_seen": known}
+    if users:
+        told |= {
+            "users": users, "effect": effect_found(loud, users, shares),
+            "effect_single_look": effect_found(loud, users, shares, peeking=False),
+        }  # fmt: skip
+    else:
+        told |= {
+            "effect": effect, "users": users_needed(loud, effect, shares),
+            "users_single_look": users_needed(loud, effect, shares, peeking=False),
+        }  # fmt: skip
+    if json:
+        show.as_json(told)
+        return
+    for key, value in told.items():
+        show.say(f"{key}: {value}")
+
+
+@experiment.command()
+def ope(
+    log: Annotated[Path, typer.Argument(help="CSV of the Open Bandit form: what was shown")],
+    policy: Annotated[Path, typer.Option(help="CSV of the same form: how the other policy shows")],
+    json: JsonOption = False,
+) -> None:
+    """Say what another policy would have earned, from the log of the one that ran (off-policy evaluation)."""
+    ours, other = bandit.read(log), bandit.read(policy)
+    found = bandit.judged(ours, bandit.shown_by(ours, other))
+    told = msgspec.to_builtins(found) | {"logged": float(ours.click.mean()), "other_itself": float(other.click.mean())}
+    if json:
+        show.as_json(told)
+        return
+    rows = [
+        [name, one["value"], one["low"], one["high"]]
+        for name in ("ips", "snips", "doubly_robust") if (one := told[name])
+    ]  # fmt: skip
+    show.table("clicks per round of the other policy", ["estimate", "value", "low", "high"], rows)
+    show.say(
+        f"{found.rounds:,} rounds, worth {found.effective:,.0f}; mean weight {found.mean_weight:.2f}, "
+        f"{found.clipped:.1%} of them cut; the log earned {told['logged']:.4f}, the other's {told['other_itself']:.4f}"
+    )
+
+
+@bench.command()
+def verdicts(
+    users: Annotated[int, typer.Option(min=200, help="users of the world and of each run")] = 2_000,
+    runs: Annotated[int, typer.Option(min=10, help="resampled experiments")] = 500,
+    seed: Annotated[int, typer.Option(help="start of every random number")] = 7,
+    json: JsonOption = False,
+) -> None:
+    """Measure whether verdicts are true: A/A, planted effects, CUPED, interleaving, off-policy estimates."""
+    with show.progress() as tell:
+        told = measured_verdicts(users, runs, seed, tell)
+    if json:
+        show.as_json(told)
+        return
+    for part, figures in told.items():
+        show.say(f"[bold]{part}[/]")
+        for name, value in figures.items():
+            show.say(f"  {name}: {value}")
