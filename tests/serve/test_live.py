@@ -86,7 +86,8 @@ def test_a_new_release_swaps_the_bundle_and_the_old_one_is_let_go(home: Home) ->
     live.refresh()
     first = live.arm_for("ann")
     assert versions(live) == ["v1"]
-    assert (first.version, sorted(first.pipelines)) == ("v1", ["home", "item"])
+    assert first.version == "v1"
+    assert {"home", "item"} < set(first.pipelines), "and beside them those for overload, strangers and lists to rank"
     released(home, main=(("v2", 1.0),))
     assert live.arm_for("ann").version == "v1", "nothing changes before the next look"
     live.refresh()
