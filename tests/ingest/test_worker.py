@@ -10,10 +10,12 @@ import pytest
 from foryou.domain.clock import HOUR_MS, ManualClock
 from foryou.domain.errors import Conflict, StalePosition, Unavailable
 from foryou.domain.event import Action, Event, hash64
+from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
 from foryou.domain.log import Record, Stream, partition_of
 from foryou.domain.records import UserChange, pack
-from foryou.ingest.codec import event_record, item_record, letter_of, records_of, user_record
+from foryou.domain.shares import Alone
+from foryou.ingest.codec import event_record, exposure_record, item_record, letter_of, records_of, user_record
 from foryou.ingest.worker import Progress, Worker
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
@@ -235,6 +237,25 @@ def test_a_write_that_came_through_but_was_not_heard_of_is_not_done_twice(
     monkeypatch.undo()
     one.catch_up()
     assert stores.state(USERS) == others.state(USERS)
+
+
+def test_who_folds_one_stream_cannot_undo_what_another_has_folded_of_the_others(
+    filled: SqliteLog, stores: Stores
+) -> None:
+    share = Alone(4)  # of a group: one holder, one token
+    one, two = (Worker(filled, stores.features, None, share=share) for _ in range(2))
+    caught_up(one)
+    assert caught_up(two).idle
+    append(filled, did("u0", "film-new", 600_000))
+    assert one.step().events == 1
+    shown = Exposure("r1", "u0", 700_000, "home", "main", "v1", 1, 0, ("film-1",), (0.5,), ("popular",), (1.0,))
+    filled.append(Stream.EXPOSURES, [exposure_record(shown)])
+    with pytest.raises(StalePosition, match="of events stands at"):
+        two.step({Stream.EXPOSURES})
+    assert one.step().exposures == 1
+    (record,) = stores.features.read(["u0"])
+    assert record is not None
+    assert (hash64("film-new") in record.history["item"], len(record.shown)) == (True, 1)
 
 
 def test_only_the_streams_that_were_named_are_read(filled: SqliteLog, stores: Stores) -> None:
