@@ -22,6 +22,22 @@ def test_the_console_shows_rate_latency_freshness_and_models(seen: Seen) -> None
     expect(page.locator("#experiments")).to_contain_text("No experiments")
 
 
+def test_an_experiment_shows_its_arms_and_what_came_of_them(seen: Seen) -> None:
+    page = seen.go("/console")
+    arms = [{"name": "as before", "share": 0.75}, {"name": "trends", "share": 0.25, "sources": {"popular": 200}}]
+    made = page.evaluate(
+        """async (body) => (await fetch("/v1/experiments/shelf", {
+            method: "PUT", headers: {"content-type": "application/json"}, body: JSON.stringify(body)})).status""",
+        {"arms": arms, "start_ms": 4_000_000_000_000},  # nobody else shall be dealt
+    )
+    assert made == 200
+    page.reload()
+    panel = page.locator("#experiments")
+    expect(panel).to_contain_text("shelf: planned, as before 75 %, trends 25 %")
+    panel.locator("summary").click()
+    expect(panel.get_by_role("row")).to_have_count(3)
+
+
 def test_requests_show_up_while_one_looks(seen: Seen) -> None:
     page = seen.go("/console")
     expect(page.locator("#state")).to_contain_text("live")

@@ -3,6 +3,7 @@
 import { get, metrics } from "./api.js";
 import { Chart, share, short } from "./chart.js";
 import { $, h, table } from "./dom.js";
+import { experiments } from "./experiments.js";
 import { look } from "./inspector.js";
 import { Look, Span } from "./meters.js";
 
@@ -25,7 +26,10 @@ async function round() {
     routes(span);
     stages(new Span(null, looks.at(-1)));
     data(span);
-    if (turn++ % MODELS_EVERY === 0) models(await get("/v1/console"));
+    if (turn++ % MODELS_EVERY === 0) {
+      models(await get("/v1/console"));
+      await experiments($("experiments"));
+    }
     $("state").textContent = `${looks.length > 1 ? "live" : "since the start"}, ${new Date().toLocaleTimeString()}`;
     $("state").className = "soft";
   } catch (error) {
