@@ -81,8 +81,11 @@ def test_who_would_wait_longer_than_half_of_the_deadline_is_not_let_in(clocked: 
     assert clocked.ladder.verdict(28, clocked.now) is Verdict.PREPARED
 
 
-def test_when_requests_have_waited_almost_as_long_as_they_may_nobody_is_let_in(clocked: Clocked) -> None:
+def test_on_the_last_rung_nobody_is_let_in_who_would_wait_as_long_as_one_may(clocked: Clocked) -> None:
     clocked.wait(0.095, STEP)
+    assert clocked.ladder.verdict(1, clocked.now) is Verdict.ADMIT, "a stall of a moment"
+    clocked.wait(0.095, 10 * INTERVAL_S)
+    assert clocked.ladder.rung == len(RUNGS) - 1
     assert clocked.ladder.verdict(1, clocked.now) is Verdict.REFUSE
     assert clocked.ladder.verdict(0, clocked.now) is Verdict.ADMIT, "nobody waits: there is no queue any more"
     assert clocked.ladder.verdict(1, clocked.now + INTERVAL_S) is Verdict.ADMIT, "that was long ago"

@@ -86,7 +86,7 @@ def _ready(url: str, process: "subprocess.Popen[bytes]") -> str:
     raise AssertionError("the server was not ready within two minutes")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it runs an event loop, which other tests of this process must not find running
 def browser() -> Iterator[Browser]:
     """Give headless Chromium; its Debian package is installed where it is missing and can be."""
     try:

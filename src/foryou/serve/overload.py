@@ -71,7 +71,8 @@ class Ladder:
 
     def verdict(self, waiting: int, now_s: float) -> Verdict:
         """Say what becomes of a request that would stand behind so many others."""
-        if waiting and self._last_s > OVER * self._deadline_s and now_s - self._last_at < INTERVAL_S:
+        last = self.rung == len(RUNGS) - 1  # a stall of a moment is no overload: cheaper answers are tried before
+        if last and waiting and self._last_s > OVER * self._deadline_s and now_s - self._last_at < INTERVAL_S:
             return Verdict.REFUSE
         if waiting and waiting * self._cost_s > FULL * self._deadline_s:
             return Verdict.PREPARED
