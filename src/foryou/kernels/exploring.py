@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from foryou.kernels.arrays import F32, I32, Bool
 
-CONTENDERS = 32  # candidates for which the chance to be the best is worked out; the others are too far behind
-GRID = 48  # points of the integral
+CONTENDERS = 128  # candidates for which the chance to be the best is worked out; the others are too far behind
+GRID = 32  # points of the integral
 TAIL = 3.5  # deviations beyond which a posterior is taken for nothing
 
 
@@ -110,7 +110,12 @@ def hopes(pool: Bool, mean: F32, deviation: F32, floor: float, out: F32) -> None
         for j in range(used):
             low = max(low, mean[b, who[j]] - TAIL * deviation[b, who[j]])
             high = max(high, mean[b, who[j]] + TAIL * deviation[b, who[j]])
-        total = 0.0
+        left = 0
+        for j in range(used):  # what cannot be the best any more
+            if mean[b, who[j]] + TAIL * deviation[b, who[j]] > low:
+                who[left] = who[j]
+                left += 1
+        used, total = left, 0.0
         for n in range(GRID):
             x, every = low + (n + 0.5) * (high - low) / GRID, 1.0
             for j in range(used):
