@@ -12,6 +12,7 @@ from foryou.cli import (
     doctor,
     doors,
     experiment,
+    exploration,
     export,
     learn,
     letters,
@@ -34,7 +35,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    retrieval, doors, accuracy, verdicts, services,
+    retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 
