@@ -64,6 +64,7 @@ class Service:
         self.experiments = Registry(parts.log, parts.clock, parts.placements)
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self.console = Console(parts)
+        self.bundles, self.admin_key = parts.bundles, parts.admin_key
         self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, self._traced, Ladder(parts.deadline_ms / 1e3), self._spare, lambda future: future.done()
@@ -199,6 +200,7 @@ class Service:
         if query.user_id and answer.cold:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
         self._parts.exposures.put(exposure(name, placement, query, answer, part))
+        self._parts.live.remember(placement, query, answer)
 
     async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""

@@ -115,7 +115,7 @@ def known(home: Home) -> tuple[list[str], list[str]]:
 def catalog_of(home: Home) -> Catalog:
     """Give the catalog of the bundle in force."""
     release = home.models.release()
-    version = next(iter(release.families.values()))[0][0] if release else ""
+    version = release.version if release else ""
     return home.models.load_catalog(home.models.load(version).manifest.catalog)
 
 

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from foryou.api.rest import events, experiments, items, lists, onboarding, pages, recommendations, users, web
+from foryou.api.rest import events, experiments, items, lists, models, onboarding, pages, recommendations, users, web
 from foryou.api.rest.door import Door
 from foryou.api.rest.front import Front
 from foryou.api.rest.openapi import document
@@ -22,8 +22,8 @@ from foryou.observe.metrics import Metrics
 
 __all__ = ["app"]
 
-ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *experiments.ROUTES, *users.ROUTES,
-          *onboarding.ROUTES, *pages.ROUTES, *web.ROUTES)  # fmt: skip
+ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *experiments.ROUTES,
+          *models.ROUTES, *users.ROUTES, *onboarding.ROUTES, *pages.ROUTES, *web.ROUTES)  # fmt: skip
 PATHS = sorted({path for one in ROUTES for path in one.paths})
 
 
