@@ -19,6 +19,7 @@ from foryou.cli import (
     measure,
     retrieval,
     run,
+    scale,
     services,
     show,
     simulate,
@@ -34,7 +35,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    retrieval, doors, accuracy, verdicts, services,
+    scale, retrieval, doors, accuracy, verdicts, services,
 )  # fmt: skip
 
 
