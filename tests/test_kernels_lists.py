@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import oracles
 from foryou import kernels
 
 RANDOM = np.random.default_rng(3)
@@ -59,3 +60,11 @@ def test_a_scan_gives_the_best_of_what_it_looks_at_and_with_much_slack_the_best_
     if slack:
         best = -np.sort(-product, axis=1)[:, :n]
         np.testing.assert_allclose(-np.sort(-score, axis=1), best, rtol=1e-3, atol=1e-3)
+
+
+def test_halves_are_widened_row_by_row() -> None:
+    halves = RANDOM.normal(0, 0.5, (30, 11)).astype(np.float16)
+    item = np.array([4, 0, 29, 4], np.int32)
+    out = np.empty((4, 11), np.float32)
+    kernels.widened(halves.view(np.uint16), item, out)
+    assert out.tolist() == oracles.widened(halves, item)

@@ -96,13 +96,21 @@ class FoldIn:
         """Give a table in float32 and the places of items [...] in it: all vectors, or of float16 only those asked."""
         if self.vectors.dtype == np.float32:
             return self.vectors, *items
-        parts = [np.where(item < len(self.vectors), item, 0) for item in items]
-        asked = np.concatenate([[0], *(part.ravel() for part in parts)])
-        table, places, end = self.vectors[asked].astype(np.float32), [], 1
+        short = [items[0][:, : _length(items[0])], *items[1:]]  # a history ends before its empty places
+        parts = [np.where(item < len(self.vectors), item, 0) for item in short]
+        asked = np.concatenate([np.zeros(1, np.int32), *(part.ravel() for part in parts)]).astype(np.int32)
+        table, places, end = np.empty((len(asked), self.vectors.shape[1]), np.float32), [], 1
+        kernels.widened(self.vectors.view(np.uint16), asked, table)
         for part in parts:
             places.append(np.where(part > 0, np.arange(end, end + part.size).reshape(part.shape), 0).astype(np.int32))
             end += part.size
         return table, *places
+
+
+def _length(history: NDArray[np.int32]) -> int:
+    """Give how many places hold all that these histories [B, H] have, 1 at least."""
+    there = np.flatnonzero((history > 0).any(axis=0))
+    return int(there[-1]) + 1 if len(there) else 1
 
 
 def rotated(vectors: NDArray[np.float32], out: NDArray[Any] | None = None) -> tuple[NDArray[Any], NDArray[np.float32]]:
