@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-
 import test_fit
 import test_two_tower_served
+
 import worlds
 from foryou.config import Placement
 from foryou.domain.bundle import Manifest
