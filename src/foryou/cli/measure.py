@@ -262,9 +262,11 @@ def spark_(
     """Tables and ALS of a simulated archive on this machine and on Spark: seconds, CPU seconds, peak memory."""
     folder = FOLDER / "spark" / uuid.uuid4().hex[:8]
     config = settings(folder, train={"width": width, "spark_master": master})
-    with show.progress() as report:
-        result = engines.measure(config, events, users, items, report)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with show.progress() as report:
+            result = engines.measure(config, events, users, items, report)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     tell("spark", result, json)
 
 
