@@ -27,12 +27,14 @@ from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
-from foryou.observe.said import say
+from foryou.observe.said import say, speak
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.prepared import SHARE, Prepared
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, open_home, spooled
+from foryou.wiring.jobs import Telling
+from foryou.wiring.metered import Metered
 from foryou.wiring.pauses import fewer_pauses
 from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
@@ -40,6 +42,7 @@ from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
     from foryou.api.grpc import Door
+    from foryou.observe.watching import Watch
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
@@ -56,9 +59,22 @@ def application() -> Litestar:
         fewer_pauses()
         return made
 
-    if not config.serve.grpc_port:
-        return rest.app(make, metrics, exposition())
-    return rest.app(make, metrics, exposition(), grpc_door(config, metrics))
+    speak(config.observe.log_format)
+    doors = (grpc_door(config, metrics),) if config.serve.grpc_port else ()
+    return rest.app(make, metrics, exposition(), *doors, watch=spans(config), told=config.observe.access_log)
+
+
+def spans(config: Config) -> "Watch | None":
+    """Give who sends spans of some requests, None where nobody is told. Raises Invalid where it is not installed."""
+    if not config.observe.otlp_endpoint:
+        return None
+    try:
+        from foryou.observe.spans import Spans
+    except ImportError as error:
+        raise Invalid(
+            "observe.otlp_endpoint", f"no OpenTelemetry here ({error})", "pip install 'foryou[otel]', or leave it empty"
+        ) from None
+    return Spans(config.observe.otlp_endpoint, config.observe.sample)
 
 
 def grpc_door(config: Config, metrics: Metrics) -> "Door":
@@ -83,7 +99,8 @@ def service(home: Home, metrics: Metrics) -> Service:
     If the log is away, it takes events, and answers as soon as it knows which items there are.
     """
     config = home.config
-    live = home.live()
+    live = home.live(lambda records: Metered(records, metrics))
+    metrics.expected.set(config.observe.expected_requests)
     try:
         live.refresh()
     except Unavailable as error:
@@ -159,8 +176,10 @@ def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
 
 def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Look for another release; beside `_keep_fresh`, because loading a bundle may take long."""
-    told = ""
+    told, training = "", Telling(Path(config.home), parts.metrics)
+    training.look()
     while not stop.wait(config.stores.look_ms / 1e3):
+        training.look()
         try:
             parts.live.take_up_release()
             said, kind = parts.live.away, "away" if parts.live.away else ""  # each look words an outage differently
@@ -292,6 +311,7 @@ def _variables(config: Config) -> dict[str, str]:
 def main() -> None:
     """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
     config = configuration.load()
+    speak(config.observe.log_format)
     if sys.argv[1:] == ["serve"]:
         url = f"http://{config.serve.host}:{config.serve.port}"
         grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""
