@@ -140,7 +140,7 @@ def report_(
         held = store.models.release()
         if held is None:
             raise NotFound("No bundle is in force; `foryou train --daily` makes one")
-        version = next(iter(held.families.values()))[0][0]
+        version = held.version
     bundle = store.models.load(version)
     page = bundle.files.get(nightly.REPORT)
     if page is None:

@@ -29,7 +29,7 @@ def exported(home: Home, version: str | None, folder: Path | None, on_progress: 
         held = home.models.release()
         if held is None:
             raise NotFound("No bundle is in force; name a version (`foryou models list`), or train with `foryou train`")
-        version = next(iter(held.families.values()))[0][0]
+        version = held.version
     bundle = home.models.load(version)
     where = folder or Path(home.config.home) / "exports" / version
     inputs = SCHEMAS.get(bundle.manifest.schema, FEATURES)

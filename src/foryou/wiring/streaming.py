@@ -1,5 +1,6 @@
 """What does a stream process do? It folds its share of the log until it is told to stop, whatever is away meanwhile."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from foryou.observe.metrics import Metrics
 from foryou.observe.said import say
 from foryou.wiring.home import Home, open_home
 from foryou.wiring.pauses import fewer_pauses
+from foryou.wiring.rollouts import keep_rollouts
 
 LEASE_RENEWALS = 3  # per lease time
 AGAIN_S = 0.5
@@ -26,6 +28,9 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
     metrics = metrics or Metrics()
     home = open_home(config)
     fold({}, [Event("warm", "nobody", Action.VIEW, 0, "nothing")], [0])  # loads kernels: the first event would wait
+    done = threading.Event()
+    rollouts = threading.Thread(target=keep_rollouts, args=(home, done), daemon=True)
+    rollouts.start()
     try:
         worker = _member(home, stopped)
         fewer_pauses()
@@ -44,6 +49,8 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
         if worker:
             _leave(worker)
     finally:
+        done.set()
+        rollouts.join()
         home.close()
 
 
