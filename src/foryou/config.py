@@ -282,6 +282,10 @@ class Train(Group, frozen=True):
     objective: Annotated[
         Literal["click", "watch_time"], Meta(description="what rankers are learned for: choices, or seconds watched")
     ] = "click"
+    teacher_share: Annotated[
+        float,
+        Meta(ge=0, le=1, description="share of what the MLP learns that the teacher of --weekly says"),
+    ] = 0.0
     taken_up: Annotated[int, Meta(ge=1, description="answers taken up, to learn rankers from what was shown")] = 1_000
     graph_spectrum: Annotated[
         int, Meta(ge=1, le=4_096, description="graph filter: singular vectors of its low pass")

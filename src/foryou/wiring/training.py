@@ -33,7 +33,20 @@ from foryou.serve.pipeline import Pipeline
 from foryou.serve.rows import FOR_YOU
 from foryou.serve.steering import begin
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence, two_tower
+from foryou.train import (
+    als,
+    content,
+    dataset,
+    evaluate,
+    fit,
+    graph,
+    item_item,
+    rank,
+    replay,
+    sequence,
+    teacher,
+    two_tower,
+)
 from foryou.train.local import Local
 from foryou.wiring.archiving import archive_of, archived
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
@@ -46,6 +59,7 @@ from foryou.wiring.varied import served
 
 Progress = Callable[[str, int, int], None]
 READ = 5_000
+TEACHER = "teacher.npz"  # in the home
 LOOK_EVERY_MS = 300_000  # a rehearsal looks at trends every five minutes of log time; the live system more often
 
 
@@ -215,6 +229,7 @@ def fitting(
         rank=rank.RankSettings(
             priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers,
             fit=rank.fit_for("watch_time" if train.objective == "watch_time" else "listwise"), seed=train.seed,
+            teacher_share=train.teacher_share,
         ),
         taken_up=train.taken_up, index_kind=train.index, index_recall=train.index_recall,
         graph=_graph(config, learned),
@@ -231,7 +246,8 @@ def fitting(
         sweeps = how.iterations if start is None else train.warm_iterations
         return solve(log, replace(how, iterations=sweeps), tell, start)
 
-    return fit.Fit(settings, rehearse, on_progress, factorise, start)
+    known = teacher.load(Path(config.home) / TEACHER) if train.teacher_share else None
+    return fit.Fit(settings, rehearse, on_progress, factorise, start, known)
 
 
 def _graph(config: Config, placements: Sequence[Placement]) -> graph.GraphSettings | None:
