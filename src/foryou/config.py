@@ -172,6 +172,14 @@ class Placement(Group, frozen=True):
         float, Meta(ge=0, le=1, description="how far the mix of categories follows the history (0..1); 0 = not")
     ] = 0.0
     explore_share: Annotated[float, Meta(ge=0, le=1, description="share of places given to chance (0..1)")] = 0.1
+    explore: Annotated[
+        Literal["thompson", "random"], Meta(description="how chance is dealt: by what was learned, or evenly")
+    ] = "thompson"
+    new_impressions: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="times that each new item is shown, from these places; 0 = as it comes"),
+    ] = 50
+    pace_days: Annotated[float, Meta(gt=0, le=90, description="days over which a new item gets its impressions")] = 3.0
 
 
 def _placements() -> dict[str, Placement]:
@@ -363,6 +371,7 @@ class Config(Group, frozen=True):
     rollout: Rollouts = Rollouts()
     ensemble: Ensemble = Ensemble()
     placements: dict[str, Placement] = msgspec.field(default_factory=_placements)
+    experiments: dict[str, Any] = {}  # by name, as the API takes them; `foryou experiment apply` begins them
 
 
 def load(home: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Config:
@@ -503,7 +512,10 @@ def _leaves(prefix: str, group: Group, default: Group) -> Iterator[tuple[str, An
             yield from _leaves(f"{prefix}{name}.", value, usual)
         elif isinstance(value, dict):
             for key, member in value.items():
-                yield from _leaves(f"{prefix}{name}.{key}.", member, usual.get(key, type(member)()))
+                if isinstance(member, Group):
+                    yield from _leaves(f"{prefix}{name}.{key}.", member, usual.get(key, type(member)()))
+                else:
+                    yield f"{prefix}{name}.{key}", member, None, "an experiment, as the API takes it"
         else:
             meaning = getattr(hints[name], "extra_json_schema", None) or {}
             yield f"{prefix}{name}", value, usual, meaning.get("description", "")

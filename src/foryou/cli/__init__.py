@@ -13,6 +13,7 @@ from foryou.cli import (
     doctor,
     doors,
     experiment,
+    exploration,
     export,
     learn,
     letters,
@@ -36,7 +37,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
-    doctor, measure, retrieval, doors, accuracy, verdicts, services,
+    doctor, measure, retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from foryou.domain import catalog as catalogs
@@ -12,13 +13,14 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.errors import ForyouError, Refused, Unavailable
 from foryou.domain.experiment import NO_EXPERIMENTS, Assigned, ExperimentChange, Experiments
 from foryou.domain.item import ItemChange
-from foryou.domain.lists import EMPTY_SHELF, NO_LISTS, ListChange, Shelf
+from foryou.domain.lists import EMPTY_SHELF, NO_LISTS, ListChange
 from foryou.domain.log import Entry, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ModelStore, TimeSource
-from foryou.domain.records import NO_TRENDS, Trending
+from foryou.domain.records import NO_TALLIES, NO_TRENDS, Tallies, Trending
 from foryou.domain.release import MAIN, Release, Rollout, Shares, version_for
 from foryou.domain.rollout import active
 from foryou.domain.slate import Answer, Query, View
+from foryou.domain.tried import Tried
 from foryou.models.onboarding import Questions
 from foryou.serve import experiments as trials
 from foryou.serve.health import Health
@@ -29,6 +31,8 @@ READ_LIMIT = 5_000
 RECENT = 256  # answers that are remembered, to rehearse a new bundle on
 UNTRAINED = "untrained"
 TRENDS_SHARE = 0.05  # of the time may go into looks at the trends, where there are very many counters
+TALLIES_S = 2.0  # between looks at what came of showing items
+TRIED_MS = 60_000  # after which that is made anew though nothing was counted: the time has passed
 TRENDS_QUICK_S = 0.01  # a look that takes no longer may be taken whenever somebody asks
 
 
@@ -72,6 +76,7 @@ class Means:
     models: ModelStore
     clock: TimeSource
     look: Callable[[Catalog, Trending, int], View]
+    tried: Callable[[Catalog, Tallies, int], Tried]
     build: Callable[[ModelBundle, Arm], Build]
     ask: Callable[[ModelBundle, Catalog], Questions]
     untrained: Callable[[], ModelBundle]
@@ -109,6 +114,7 @@ class Live:
         self._trending = NO_TRENDS
         self._trends_due = 0.0  # monotonic seconds
         self.trends_away = ""  # why the feature store did not give the trends at the last look; empty = it did
+        self._tallies, self._tallies_due = NO_TALLIES, 0.0
         self.away = ""  # why the model store could not be asked at the last look; empty = it could
 
     @property
@@ -176,8 +182,9 @@ class Live:
             self._lists = followed(self._means.log, self._lists, self._means.decode_list)
             self.experiments = trials.followed(self._means.log, self.experiments, self._means.decode_experiment)
             trending = self._trends() if time.monotonic() >= trends_due else self._trending
+            self._tally(anew=not trends_due)
             for arm in self.arms():
-                view = self._look(self._followed(arm.view.catalog), trending, arm.view.shelf)
+                view = self._look(self._followed(arm.view.catalog), trending, arm.view)
                 if arm.experiments is not self.experiments:
                     self._vary(arm)
                 for pipeline in arm.pipelines.values():
@@ -200,9 +207,23 @@ class Live:
         self._trends_due = start + took / TRENDS_SHARE if took > TRENDS_QUICK_S else 0.0
         return self._trending
 
-    def _look(self, catalog: Catalog, trending: Trending, shelf: Shelf) -> View:
-        view = self._means.look(catalog, trending, self._time())
-        return replace(view, shelf=shelf.renewed(self._lists, catalog))
+    def _tally(self, anew: bool) -> None:
+        """Take up what came of showing items, every TALLIES_S at most; while the store is away, what was known last."""
+        start = time.monotonic()
+        if anew or start >= self._tallies_due:
+            with suppress(Unavailable):
+                self._tallies = self._means.features.tallies()
+            self._tallies_due = start + max(TALLIES_S, (time.monotonic() - start) / TRENDS_SHARE)
+
+    def _look(self, catalog: Catalog, trending: Trending, old: View | None = None) -> View:
+        now_ms, shelf = self._time(), old.shelf if old else EMPTY_SHELF
+        view = self._means.look(catalog, trending, now_ms)
+        same = old is not None and old.catalog is catalog and old.tried.tallies is self._tallies
+        if old is not None and same and 0 <= now_ms - old.tried.at_ms < TRIED_MS:
+            tried = old.tried
+        else:
+            tried = self._means.tried(catalog, self._tallies, now_ms)
+        return replace(view, shelf=shelf.renewed(self._lists, catalog), tried=tried)
 
     def take_up_release(self) -> None:
         """Serve the release in force. While the model store is away the one that serves goes on.
@@ -307,7 +328,9 @@ class Live:
         return self._now_ms or self._means.clock.now_ms()
 
     def _started(self, bundle: ModelBundle, catalog: Catalog) -> Arm:
-        view = self._look(self._followed(catalog), self._trends(), EMPTY_SHELF)
+        trending = self._trends()
+        self._tally(anew=True)
+        view = self._look(self._followed(catalog), trending)
         arm = Arm(bundle.manifest.version, bundle.manifest.created_ms, view)
         arm.build = self._means.build(bundle, arm)
         self._vary(arm)

@@ -13,6 +13,7 @@ from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate, Records
+from foryou.features.tried import tried
 from foryou.ingest.codec import experiment_of, item_of, list_of
 from foryou.ingest.worker import Worker
 from foryou.models import onboarding
@@ -64,6 +65,7 @@ class Home:
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
             decode_list=list_of, decode_experiment=experiment_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
+            tried=tried,
             build=lambda bundle, arm: Pipelines(bundle, self.config, Hydrate(self._records, lambda: arm.view)),
             ask=questions, untrained=untrained, prove=proven(limits(self.config), self.clock),
         ))  # fmt: skip

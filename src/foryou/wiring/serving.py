@@ -208,7 +208,7 @@ def _keep_prepared(parts: Parts, stop: threading.Event, config: Config) -> None:
     took = 0.0
     while not stop.wait(min(max(config.serve.refresh_ms / 1e3, took / SHARE), PREPARED_WITHIN_S)):
         try:
-            took = parts.prepared.look()
+            took = parts.prepared.look(most=1)  # all at once would be in the way of answers
         except Exception as error:  # noqa: BLE001 - without this thread strangers would be shown old lists for ever
             parts.metrics.fallbacks.labels("prepared").inc()
             say(f"the lists for strangers stay as they were: {error!r}")

@@ -7,8 +7,8 @@ from typing import cast
 
 from litestar import Litestar, route
 from litestar.datastructures import State
-from litestar.enums import HttpMethod
-from litestar.types import ASGIApp
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import ASGIApp, HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from foryou.api.rest import events, experiments, items, lists, models, onboarding, pages, recommendations, users, web
 from foryou.api.rest.door import Door
@@ -35,6 +35,20 @@ async def options(request: Request) -> ASGIApp:
     return Reply(b"", (b"allow", ", ".join(methods).encode()), status=204)
 
 
+class Application(Litestar):
+    """The routes, and before them the front, which asks nothing of the framework."""
+
+    front: Front
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        """Answer a request."""
+        if scope["type"] == ScopeType.HTTP and await self.front.answered(cast(HTTPScope, scope), cast(Send, send)):
+            return
+        await super().__call__(scope, receive, send)
+
+
 def app(
     make_service: Callable[[], Service],
     metrics: Metrics,
@@ -48,14 +62,14 @@ def app(
 
     @asynccontextmanager
     async def serving(started: Litestar) -> AsyncIterator[None]:
-        started.state.service = service = make_service()
+        started.state.service = litestar.front.service = service = make_service()
         try:
             async with beside(service):
                 yield
         finally:
             await asyncio.to_thread(service.close)
 
-    litestar = Litestar(
+    litestar = Application(
         (options, *ROUTES),  # options first: it would find the place taken
         lifespan=[serving],
         state=State({"exposition": exposition}),
@@ -68,5 +82,6 @@ def app(
         pdb_on_exception=False,
     )
     litestar.state.document = document(litestar.routes)
-    litestar.asgi_handler = Front(Door(litestar.asgi_handler, metrics), lambda: cast(Service, litestar.state.service))
+    litestar.asgi_handler = door = Door(litestar.asgi_handler, metrics)
+    litestar.front = Front(door)
     return litestar
