@@ -358,6 +358,30 @@ class Rollouts(Group, frozen=True):
     ] = 300.0
 
 
+class Observe(Group, frozen=True):
+    """What is told of the processes: metrics, traces, logs."""
+
+    credited_answers: Annotated[
+        int, Meta(ge=0, le=100_000_000, description="answers whose outcomes a stream process counts; 0 = counts none")
+    ] = 100_000
+    expected_requests: Annotated[
+        float, Meta(ge=0, description="requests per second expected of all machines; below half is an alert; 0 = none")
+    ] = 0.0
+    otlp_endpoint: Annotated[
+        str, Meta(description="OpenTelemetry collector that sampled requests go to, http://host:4318; empty = none")
+    ] = ""
+    sample: Annotated[
+        float, Meta(ge=0, le=1, description="share of requests that become spans, of those undecided")
+    ] = 0.01
+    log_format: Annotated[Literal["text", "json"], Meta(description="form of the lines on standard error")] = "text"
+    access_log: Annotated[
+        Literal["off", "failed", "all"], Meta(description="requests that are told of on standard error")
+    ] = "off"
+    stream_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="TCP port where a `foryou stream` of its own shows its meters; 0 = none")
+    ] = 0
+
+
 class Config(Group, frozen=True):
     """All of it."""
 
@@ -370,6 +394,7 @@ class Config(Group, frozen=True):
     train: Train = Train()
     rollout: Rollouts = Rollouts()
     ensemble: Ensemble = Ensemble()
+    observe: Observe = Observe()
     placements: dict[str, Placement] = msgspec.field(default_factory=_placements)
     experiments: dict[str, Any] = {}  # by name, as the API takes them; `foryou experiment apply` begins them
 

@@ -22,6 +22,7 @@ from foryou.cli import (
     retrieval,
     rollout,
     run,
+    scale,
     services,
     show,
     simulate,
@@ -37,7 +38,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
-    doctor, measure, retrieval, doors, accuracy, verdicts, exploration, services,
+    doctor, measure, scale, retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 

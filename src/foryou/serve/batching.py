@@ -45,7 +45,7 @@ class Batcher(Generic[Ticket]):
         self,
         soon: Callable[[Callable[[], None]], object],
         deliver: Callable[[Sequence[tuple[Ticket, Answer | Exception]]], None],
-        traced: Callable[[Arm, str, Trace, int], None],
+        traced: Callable[[Arm, str, Trace, Sequence[Job[Ticket]]], None],
         ladder: Ladder | None = None,
         spare: Callable[[Query, str], Answer | None] = lambda query, placement: None,
         gone: Callable[[Ticket], bool] = lambda ticket: False,
@@ -109,7 +109,7 @@ class Batcher(Generic[Ticket]):
             answers, trace = answered(first.arm, first.placement, pipeline, queries, deadline)
         except Exception as error:  # noqa: BLE001 - whatever it was, the next one must still be answered
             return [(job.ticket, error) for job in group]
-        self._traced(first.arm, first.placement, trace, len(group))
+        self._traced(first.arm, first.placement, trace, group)
         return [(job.ticket, answer) for job, answer in zip(group, answers, strict=True)]
 
 

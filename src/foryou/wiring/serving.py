@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.evidence import Notes
 from foryou.observe.metrics import Metrics, exposition, share
-from foryou.observe.said import say
+from foryou.observe.said import say, speak
 from foryou.serve.evidence import known
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.prepared import SHARE, Prepared
@@ -36,6 +37,8 @@ from foryou.serve.watch import Watch
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, limits, open_home, spooled
+from foryou.wiring.jobs import Telling
+from foryou.wiring.metered import Metered
 from foryou.wiring.pauses import fewer_pauses
 from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
@@ -43,6 +46,7 @@ from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
     from foryou.api.grpc import Door
+    from foryou.observe.watching import Watch as Watching
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
@@ -59,9 +63,22 @@ def application() -> Litestar:
         fewer_pauses()
         return made
 
-    if not config.serve.grpc_port:
-        return rest.app(make, metrics, exposition())
-    return rest.app(make, metrics, exposition(), grpc_door(config, metrics))
+    speak(config.observe.log_format)
+    app = partial(rest.app, make, metrics, exposition(), watch=spans(config), told=config.observe.access_log)
+    return app(beside=grpc_door(config, metrics)) if config.serve.grpc_port else app()
+
+
+def spans(config: Config) -> "Watching | None":
+    """Give who sends spans of some requests, None where nobody is told. Raises Invalid where it is not installed."""
+    if not config.observe.otlp_endpoint:
+        return None
+    try:
+        from foryou.observe.spans import Spans
+    except ImportError as error:
+        raise Invalid(
+            "observe.otlp_endpoint", f"no OpenTelemetry here ({error})", "pip install 'foryou[otel]', or leave it empty"
+        ) from None
+    return Spans(config.observe.otlp_endpoint, config.observe.sample)
 
 
 def grpc_door(config: Config, metrics: Metrics) -> "Door":
@@ -86,7 +103,8 @@ def service(home: Home, metrics: Metrics) -> Service:
     If the log is away, it takes events, and answers as soon as it knows which items there are.
     """
     config = home.config
-    live = home.live()
+    live = home.live(lambda records: Metered(records, metrics))
+    metrics.expected.set(config.observe.expected_requests)
     try:
         live.refresh()
     except Unavailable as error:
@@ -167,10 +185,12 @@ def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
 
 def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Look for another release; beside `_keep_fresh`, because loading a bundle may take long."""
-    told = ""
+    told, training = "", Telling(Path(config.home), parts.metrics)
     counted, notes = dict[tuple[str, str], int](), Notes(Path(config.home))
     watch = Watch(parts.live, parts.models, parts.clock, limits(config))
+    training.look()
     while not stop.wait(config.stores.look_ms / 1e3):
+        training.look()
         try:
             parts.live.take_up_release()
             _measure_rollout(parts, counted, notes)
@@ -322,6 +342,7 @@ def _variables(config: Config) -> dict[str, str]:
 def main() -> None:
     """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
     config = configuration.load()
+    speak(config.observe.log_format)
     if sys.argv[1:] == ["serve"]:
         url = f"http://{config.serve.host}:{config.serve.port}"
         grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""

@@ -38,6 +38,7 @@ from foryou.train.local import Local
 from foryou.wiring.archiving import archive_of, archived
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
 from foryou.wiring.home import Home
+from foryou.wiring.jobs import noted
 from foryou.wiring.lock import Lock
 from foryou.wiring.models import DRAFT, PRIORS, TOWER_DRAFT, TOWER_PRIORS, ensemble, serving_settings
 from foryou.wiring.pipelines import Watch, pipelines
@@ -78,7 +79,8 @@ def train(home: Home, on_progress: Progress, promote: bool = True, force: bool =
 
 
 def _trained(home: Home, engine: Computes, on_progress: Progress, promote: bool, force: bool) -> Trained:
-    with Lock(Path(home.config.home) / "train.lock"):
+    place = Path(home.config.home)
+    with Lock(place / "train.lock"), noted(place) as note:
         report = fit.Report()
         with report.stage("snapshot"):
             taken = took(home, engine, on_progress)
@@ -96,9 +98,10 @@ def _trained(home: Home, engine: Computes, on_progress: Progress, promote: bool,
             home.models.publish(ModelBundle(manifest, bundle.arrays, bundle.files))
             home.models.sweep()
         report.seconds |= fitted.seconds
-    good = bundle.manifest.gate.verdict != "refuse" or force
-    if promote and good:
-        rolled(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
+        good = bundle.manifest.gate.verdict != "refuse" or force
+        if promote and good:
+            rolled(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
+        note(manifest, good)
     return Trained(manifest, report.seconds, promote and good, taken.cleaned)
 
 

@@ -19,6 +19,7 @@ from foryou.api.rest.reading import Request
 from foryou.api.rest.writing import Reply
 from foryou.api.service import Service
 from foryou.observe.metrics import Metrics
+from foryou.observe.watching import Watch
 
 __all__ = ["app"]
 
@@ -54,10 +55,12 @@ def app(
     metrics: Metrics,
     exposition: Callable[[], bytes],
     beside: Callable[[Service], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+    watch: Watch | None = None,
+    told: str = "off",
 ) -> Litestar:
     """Give the ASGI application. It makes its service at start-up, in the event loop, and closes it at shutdown.
 
-    beside: another door to the same service, open as long as this one.
+    beside: another door to the same service, open as long as this one; watch, told: see `Door`.
     """
 
     @asynccontextmanager
@@ -68,6 +71,8 @@ def app(
                 yield
         finally:
             await asyncio.to_thread(service.close)
+            if watch:
+                await asyncio.to_thread(watch.close)
 
     litestar = Application(
         (options, *ROUTES),  # options first: it would find the place taken
@@ -82,6 +87,6 @@ def app(
         pdb_on_exception=False,
     )
     litestar.state.document = document(litestar.routes)
-    litestar.asgi_handler = door = Door(litestar.asgi_handler, metrics)
+    litestar.asgi_handler = door = Door(litestar.asgi_handler, metrics, watch, told)
     litestar.front = Front(door)
     return litestar
