@@ -22,7 +22,7 @@ def world() -> tuple[np.ndarray, np.ndarray]:
 def test_a_drop_is_found_by_the_predicted_number_of_users_with_the_predicted_chance(
     world: tuple[np.ndarray, np.ndarray], drop: float, share: float
 ) -> None:
-    predicted = users_needed(noise(Sample(*world)), drop, (1 - share, share), POWER, alpha=ALPHA)
+    predicted = users_needed(noise(Sample(*world)), drop, (1 - share, share), POWER, alpha=ALPHA, drop=True)
     step = predicted // LOOKS
     took = [until_found(*world, drop, share, step, 2 * LOOKS, ALPHA, seed) for seed in range(RUNS)]
     in_time = np.mean([0 < one <= LOOKS * step for one in took])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from foryou.api import schema
+from foryou.api.schema.models import SteerAction
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.ports import ModelStore, TimeSource
 from foryou.domain.release import Release, Step
@@ -12,7 +13,6 @@ from foryou.observe.evidence import Notes
 from foryou.serve.steering import begin, steer
 
 REPORT = "report.html"
-PROMOTE, ROLLOUT = "promote", "rollout"
 
 
 class Bundles:
@@ -29,15 +29,15 @@ class Bundles:
     def steer(self, said: schema.Steer) -> schema.Models:
         """Do what is said; gives what is in force then. Raises Invalid, NotFound, and Conflict where it cannot be."""
         why, now_ms = said.why or "by hand", self._clock.now_ms()
-        if said.action in (PROMOTE, ROLLOUT):
+        if said.action in (SteerAction.PROMOTE, SteerAction.ROLLOUT):
             check_id("version", said.version)
             return self._told(begin(self._models, said.version, self._steps(said), now_ms, f"{said.action}: {why}"))
         if said.version or said.schedule:
-            raise Invalid("version", f"means nothing for {said.action!r}", "leave version and schedule out")
+            raise Invalid("version", f"means nothing for {said.action.value!r}", "leave version and schedule out")
         return self._told(steer(self._models, said.action, now_ms, why))
 
     def _steps(self, said: schema.Steer) -> tuple[Step, ...]:
-        if said.action == PROMOTE:
+        if said.action is SteerAction.PROMOTE:
             return self._watch
         schedule = said.schedule or self._schedule
         if not schedule:
@@ -46,7 +46,10 @@ class Bundles:
 
     def report(self, version: str) -> bytes:
         """Give the report of a bundle, a page of HTML. Raises NotFound."""
-        page = self._models.load(version).files.get(REPORT)
+        try:
+            page = self._models.load(version).files.get(REPORT)
+        except Invalid:
+            raise NotFound(f"There is no bundle {version!r}; GET /v1/console lists the newest") from None
         if page is None:
             raise NotFound(
                 f"Bundle {version} has no report: `foryou train --daily` writes one, `foryou train` does not"

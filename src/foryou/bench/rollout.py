@@ -51,7 +51,7 @@ def measured_rollout(
     last = known.totals[known.totals[:, -1, 0] > 0, -1]
     counts, per = measured(last, "ctr")
     alpha = ALPHA / steps
-    wanted = users_needed(noise(Sample(counts, per)), drop, (1 - share, share), POWER, alpha=alpha)
+    wanted = users_needed(noise(Sample(counts, per)), drop, (1 - share, share), POWER, alpha=alpha, drop=True)
     step = max(1, wanted // LOOKS)
     found, alarms = list[int](), 0
     for run in range(runs):

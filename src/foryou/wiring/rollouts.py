@@ -81,7 +81,9 @@ class Outcomes:
         share, alpha = rollout.step.share, alpha_of(rollout)
         change = lift(old, new, said.effect, alpha)
         means = [mean_of(one).value if len(one) else 0.0 for one in (old, new)]
-        needed = users_needed(noise(old), said.effect, (1 - share, share), alpha=alpha) if old.enough() else 0
+        needed = (
+            users_needed(noise(old), said.effect, (1 - share, share), alpha=alpha, drop=True) if old.enough() else 0
+        )
         told = Compared(
             rollout.new, rollout.since_ms, said.metric, len(old), len(new), means[0], means[1], needed=needed
         )

@@ -1,6 +1,7 @@
 """How is a rollout shown and steered?"""
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -9,13 +10,23 @@ from foryou.api.schema.console import ConsoleShare
 from foryou.api.schema.wire import Wire
 from foryou.observe.evidence import Compared, Evidence
 
-Action = Literal["promote", "rollout", "pause", "resume", "next", "finish", "back"]
+
+class SteerAction(StrEnum):
+    """What can be done with bundles."""
+
+    PROMOTE = "promote"
+    ROLLOUT = "rollout"
+    PAUSE = "pause"
+    RESUME = "resume"
+    NEXT = "next"
+    FINISH = "finish"
+    BACK = "back"
 
 
 class Steer(Wire):
     """What shall become of a bundle. `promote`: for everybody at once; `rollout`: by a schedule; the others of it."""
 
-    action: Action
+    action: SteerAction
     version: Annotated[str, Meta(max_length=128, description="of promote and rollout: the bundle")] = ""
     schedule: Annotated[
         str, Meta(max_length=500, description="of rollout: shadow:10m,10:1h,50:6h,100:1h; empty = as configured")
