@@ -75,7 +75,7 @@ class Played:
         pin, propensity = np.zeros(place.shape, np.int16), np.ones(place.shape, np.float32)
         seed = np.array([hash64(f"{lists.day}/{number}/{row}") for row in range(n)], np.uint64)
         kernels.explore(place, np.zeros((n, 1), np.int32), np.ones(n, np.int32), 1.0, seed, pin, propensity)
-        return np.argmax(pin, axis=1) - 1
+        return np.asarray(np.argmax(pin, axis=1) - 1)
 
     def _paced(
         self, lists: Round, number: int, weight: NDArray[np.float32], hoped: NDArray[np.float32]
