@@ -150,6 +150,11 @@ def best_of_sparse_rows(
     return sorted(found, key=lambda pair: -pair[1])[:n]
 
 
+def numbers_of(hashes: Sequence[int], wanted: Ints) -> list[int]:
+    """Give the number of each wanted hash, 0 = is not there; number 0 is nobody's."""
+    return [list(hashes).index(one, 1) if one in hashes[1:] else 0 for one in wanted]
+
+
 def member(hash32: Ints, item: Ints, seen: Ints) -> list[bool]:
     """Say which candidates were seen."""
     return [hash32[name] in set(seen) for name in item]
@@ -268,3 +273,8 @@ def sums_without(link: np.ndarray, weight: Numbers, moved: Numbers, entries: int
         sum((link[m] * (weight[m] if m < left else moved[m]) for m in range(width) if m != left), 0 * link[0])
         for left in range(entries)
     ]
+
+
+def widened(vectors: np.ndarray, item: Ints) -> list[list[float]]:
+    """Give rows of float16 vectors as floats."""
+    return [[float(value) for value in vectors[name]] for name in item]

@@ -179,6 +179,17 @@ def test_member_finds_exactly_the_items_that_were_seen(item: np.ndarray, seen: n
     assert found.tolist() == [oracles.member(hash32.tolist(), item[b], mine[b]) for b in range(3)]
 
 
+@SOME
+@given(st.lists(st.integers(1, 2**64 - 1), max_size=60, unique=True), st.lists(st.integers(0, 2**64 - 1), max_size=9))
+def test_numbers_of_hashes_are_found_wherever_they_lie(hashes: list[int], others: list[int]) -> None:
+    table = np.array([0, *hashes], np.uint64)
+    order = (np.argsort(table[1:], kind="stable") + 1).astype(np.int32)
+    wanted = [*others, *hashes]
+    found = np.full(len(wanted), 7, np.int32)
+    kernels.numbers_of(table, order, np.array(wanted, np.uint64), found)
+    assert found.tolist() == oracles.numbers_of([0, *hashes], wanted)
+
+
 @st.composite
 def lives(draw: st.DrawFn) -> list[list[tuple[int, float, int, int]]]:
     """Give the actions (item, taste, action, at_ms) of two users, oldest first."""

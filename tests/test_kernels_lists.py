@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import oracles
 import oracles_lists
 from foryou import kernels
 
@@ -65,3 +66,11 @@ def test_a_scan_gives_the_best_of_what_it_looks_at_and_with_much_slack_of_all(sl
         best = oracles_lists.scan_lists(user, code * unit[:, None], number, allowed, n)
         sums = [[one for one, _ in row] for row in best]
         np.testing.assert_allclose(-np.sort(-score, axis=1), sums, rtol=1e-3, atol=1e-3)
+
+
+def test_halves_are_widened_row_by_row() -> None:
+    halves = RANDOM.normal(0, 0.5, (30, 11)).astype(np.float16)
+    item = np.array([4, 0, 29, 4], np.int32)
+    out = np.empty((4, 11), np.float32)
+    kernels.widened(halves.view(np.uint16), item, out)
+    assert out.tolist() == oracles.widened(halves, item)

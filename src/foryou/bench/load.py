@@ -26,9 +26,14 @@ LINE = b"\r\n"
 
 @dataclass(slots=True)
 class Outcome:
-    """What one run of the generator saw: latency_ms from the planned time; late_ms is the generator's own."""
+    """What one run of the generator saw: latency_ms from the planned time; late_ms is the generator's own.
+
+    posted_ms and asked_ms: those of latency_ms that belong to POST requests, and all others.
+    """
 
     latency_ms: list[float] = field(default_factory=list)
+    posted_ms: list[float] = field(default_factory=list)
+    asked_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     errors: int = 0
@@ -86,7 +91,9 @@ async def _connection(
         except (OSError, asyncio.IncompleteReadError, ValueError):
             outcome.errors += 1
             streams = None
-        outcome.latency_ms.append((time.perf_counter() - planned) * 1e3)
+        took_ms = (time.perf_counter() - planned) * 1e3
+        outcome.latency_ms.append(took_ms)
+        (outcome.posted_ms if request.startswith(b"POST") else outcome.asked_ms).append(took_ms)
     if streams:
         streams[1].close()
 

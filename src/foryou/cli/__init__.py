@@ -9,6 +9,7 @@ from foryou.cli import (
     accuracy,
     archives,
     demo,
+    diff,
     doctor,
     doors,
     experiment,
@@ -19,7 +20,9 @@ from foryou.cli import (
     look,
     measure,
     retrieval,
+    rollout,
     run,
+    scale,
     services,
     show,
     simulate,
@@ -34,8 +37,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    retrieval, doors, accuracy, verdicts, exploration, services,
+    demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
+    doctor, measure, scale, retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 

@@ -36,13 +36,13 @@ class Collaborative:
     always = False
 
     def __init__(self, index: Index, quota: int, filters: Filters | None = None) -> None:
-        self._index, self.places, self._filters = index, quota, filters or Filters()
+        self.index, self.places, self._filters = index, quota, filters or Filters()
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best items by user·item; nothing for users without a vector."""
         if not batch.user.size:  # `represent` failed
             return
-        item, prior = self._index.search(batch.user, self.places)
+        item, prior = self.index.search(batch.user, self.places)
         some = self._filters.some(batch)
         if some.any():
             through = self._filters.let_through(batch, item) & (item > 0)
@@ -54,7 +54,7 @@ class Collaborative:
     def _search_within(self, batch: QueryBatch, b: int, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
         """Fill item and prior [n] with the best of what the filters of a query let through, best first."""
         allowed, n = self._filters.whole(batch, b), len(item)
-        found, score = self._index.search(batch.user[b : b + 1], n * (DEEPER if allowed is None else 1), allowed)
+        found, score = self.index.search(batch.user[b : b + 1], n * (DEEPER if allowed is None else 1), allowed)
         there = self._filters.within(batch, b, found[0]) & (found[0] > 0)
         best = np.argsort(-score[0][there], kind="stable")[:n]
         item[:], prior[:] = 0, 0
@@ -139,8 +139,7 @@ class Similar:
         propose_together(batch, slate, self.name, batch.anchor[:, None], self._quota)
         item, prior = self._model.neighbours(batch.anchor, self._quota)
         slate.propose(self.name, item, prior)
-        known = np.where(batch.anchor < len(self._vectors.vectors), batch.anchor, 0)
-        vector = self._vectors.vectors[known]
+        vector = self._vectors.of(batch.anchor)
         near, product = self._index.search(vector, self._quota)
         near[~vector.any(axis=1)] = 0
         slate.propose(self.name, near, product - np.float32(BEHIND) - product.max(axis=1, initial=0, keepdims=True))
