@@ -34,9 +34,9 @@ def hopes(pool: Ints, mean: Numbers, deviation: Numbers, floor: float, most: int
     if not pool:
         return {}
     first = sorted(pool, key=lambda c: (-(mean[c] + deviation[c]), c))[:most]
-    low = max(mean[c] - 3.5 * deviation[c] for c in first)
-    high = max(mean[c] + 3.5 * deviation[c] for c in first)
-    first = [c for c in first if mean[c] + 3.5 * deviation[c] > low]
+    low = max(mean[c] - 3 * deviation[c] for c in first)
+    high = max(mean[c] + 3 * deviation[c] for c in first)
+    first = [c for c in first if mean[c] + 3 * deviation[c] > low]
     chance = dict.fromkeys(first, 0.0)
     for n in range(points):
         x = low + (n + 0.5) * (high - low) / points

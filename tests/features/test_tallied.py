@@ -125,6 +125,6 @@ def test_what_is_due_grows_with_the_time_and_ends_with_the_target() -> None:
     pacer, begun = Pacer(100, 1_000.0), np.array([0, 0, 500, 2_000])
     assert pacer.due(begun, 500, np.array([0, 60, 0, 0])).tolist() == [50, 0, 0, 0]
     assert pacer.due(begun, 5_000, np.array([0, 99, 200, 0])).tolist() == [100, 1, 0, 100]
-    assert urgency(1_800, 1.0) == 0.5
+    assert urgency(600, 1.0) == 0.5
     assert urgency(30, 0.0001) == 1.0
     assert urgency(0.25, 0.0) == 0.25

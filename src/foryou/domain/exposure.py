@@ -15,9 +15,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     `Query`; `row`: the row of a page, "" = a list of its own. `experiment`, `arm`: which one answered, empty and `main`
     outside of experiments; `experiments` the position that those had. `expected`: the chance of a click that the ranker
     saw for each item, float16, empty = it cannot tell; `tallied`: the positions of `events` and `exposures` that the
-    tallies had, and the time that they were made for, 0 = none. `variants`: the variant of each item that has any, "" =
-    none, with the chance that it had in `chosen`; both empty where no item has. `team`: whose pick each item was where
-    two rankers fill one list, a byte per item, 0 or 1.
+    tallies had, and the time that they were made for, 0 = none.
     """
 
     recommendation_id: str
@@ -56,6 +54,3 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     experiments: dict[int, int] = {}
     expected: bytes = b""
     tallied: tuple[dict[int, int], dict[int, int], int] = ({}, {}, 0)
-    variants: tuple[str, ...] = ()
-    chosen: tuple[float, ...] = ()
-    team: bytes = b""

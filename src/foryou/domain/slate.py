@@ -318,8 +318,6 @@ class Shown:
     propensity: float
     reason: Reason
     found_by: tuple[str, ...] = ()  # all sources that proposed it
-    variant: str = ""
-    chosen: float = 1.0  # the chance that it had of this variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from foryou.domain.records import NO_TALLIES, Tallies
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
-HORIZON_S = 3_600.0  # what is due is given out over such a time, so that those may come whom it fits
+HORIZON_S = 1_200.0  # what is due is given out over such a time, so that those may come whom it fits
 
 
 @dataclass(frozen=True, slots=True)

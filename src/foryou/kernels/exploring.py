@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from foryou.kernels.arrays import F32, I32, Bool
 
-CONTENDERS = 128  # candidates for which the chance to be the best is worked out; the others are too far behind
-GRID = 32  # points of the integral
-TAIL = 3.5  # deviations beyond which a posterior is taken for nothing
+CONTENDERS = 64  # candidates for which the chance to be the best is worked out; the others are too far behind
+GRID = 24  # points of the integral
+TAIL = 3.0  # deviations beyond which a posterior is taken for nothing
 
 
 @njit(cache=True, nogil=True)

@@ -10,8 +10,9 @@ from foryou.domain.clock import DAY_MS
 from foryou.domain.slate import QueryBatch, Slate, View
 from foryou.domain.tried import Pacer, urgency
 
+TEMPER = 0.5  # of the posterior's deviation: with so many candidates the whole of it tries too much
 FLOOR = 0.02  # of the chance is the same for all that may be tried, so that none is ever without
-LEAD = 0.8  # of the days, after which a new item should have all its impressions: what is left then can be made up
+LEAD = 0.7  # of the days, after which a new item should have all its impressions: what is left then can be made up
 FIT = 2.0  # how much more urgent what is due becomes per deviation that an item fits better
 DUE_PLACES = 10  # candidates that are due, per query
 Odds = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # scores -> log odds of a click
@@ -66,7 +67,7 @@ class DueItems:
 def thompson(pool: NDArray[np.bool_], mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the chances of the candidates of a pool, what is hoped of each being normal: float32 [B, C]."""
     weight = np.empty(pool.shape, np.float32)
-    kernels.hopes(pool, mean, deviation, FLOOR, weight)
+    kernels.hopes(pool, mean, np.float32(TEMPER) * deviation, FLOOR, weight)
     return weight
 
 
