@@ -27,8 +27,6 @@ class Parts:
     clock: TimeSource
     deadline_ms: int
     placements: Mapping[str, Placement]
-    lengths: dict[str, int]  # placement -> items where the caller does not say
     cursors: Cursors
     prepared: Prepared
     words: Words = field(default_factory=Words)
-    new_ms: dict[str, int] = field(default_factory=dict)  # placement -> for how long an item is new

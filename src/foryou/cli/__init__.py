@@ -17,6 +17,7 @@ from foryou.cli import (
     letters,
     look,
     measure,
+    plan,
     retrieval,
     run,
     scale,
@@ -35,7 +36,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    scale, retrieval, doors, accuracy, verdicts, services,
+    scale, plan, retrieval, doors, accuracy, verdicts, services,
 )  # fmt: skip
 
 

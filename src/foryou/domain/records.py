@@ -21,6 +21,8 @@ SHOWN = 60  # impressions kept per user: what was put before him lately
 ACTION_DTYPE = np.dtype([("at_ms", "<i8"), ("event", "<u8"), ("item", "<u8"), ("value", "<f4"), ("action", "u1")])
 # One impression, small: seconds since 1970, the low halves of the hashes of what showed it and of the item.
 SHOWN_DTYPE = np.dtype([("at_s", "<u4"), ("id", "<u4"), ("item", "<u4")])
+SEEN_DTYPE = np.dtype("<u4")
+Packed = bytes | memoryview
 NO_IMPRESSIONS = np.zeros(0, SHOWN_DTYPE)
 NO_IMPRESSIONS.setflags(write=False)
 
@@ -104,9 +106,9 @@ def pack(record: UserRecord) -> tuple[bytes, bytes, bytes, bytes]:
     return _core_encoder.encode(record.core), record.history.tobytes(), record.seen.tobytes(), shown
 
 
-def unpack(core: bytes, history: bytes, seen: bytes, offset: int, shown: bytes = b"") -> UserRecord:
+def unpack(core: Packed, history: Packed, seen: Packed, offset: int, shown: Packed = b"") -> UserRecord:
     """Give the user back from `pack`; the arrays are read-only views of the bytes."""
-    known = _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, "<u4"), offset
+    known = _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, SEEN_DTYPE), offset
     if not shown:
         return UserRecord(*known)
     shown_offset, profile_offset, explicit = _SHOWN_HEAD.unpack_from(shown)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foryou.domain.errors import Conflict, ForyouError, Incomplete, Invalid, Refused, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
@@ -15,6 +15,7 @@ from foryou.stores.redis_ear import Ear, Told
 from foryou.stores.redis_servers import Servers, Value
 from foryou.stores.redis_trends import Trends
 from foryou.stores.redis_values import DAYS, HOURS, increments, packed, unpacked
+from foryou.stores.turns import tried
 
 KEPT_FOLDS = 1_000  # commits per partition that `folded_ms` remembers
 TURNS = 3  # reads, while generations are being switched
@@ -165,21 +166,16 @@ class RedisFeatures:
 
         Gives why some could not be reached. What `write` refuses is raised when all have been tried.
         """
-        away: list[Unavailable | None] = [None] * len(changes)
-        refused: list[ForyouError] = []
-        for place, said in enumerate(self._servers.run_each("write", [self._call(one, token) for one in changes])):
-            try:
-                if isinstance(said, Unavailable):
-                    raise said
-                if said[0] != b"ok":  # it is told why, or tells a shard that has not heard of the lease
-                    self.write(changes[place], token)
-            except Unavailable as error:
-                away[place] = error
-            except ForyouError as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
-        return away
+        answers = self._servers.run_each("write", [self._call(one, token) for one in changes])
+
+        def write(place: int, change: Change) -> None:
+            said = answers[place]
+            if isinstance(said, Unavailable):
+                raise said
+            if said[0] != b"ok":  # it is told why, or tells a shard that has not heard of the lease
+                self.write(change, token)
+
+        return tried(changes, write)
 
     def _call(self, change: Change, token: int) -> tuple[bytes, Sequence[Any]]:
         """Give the tag of a change and what its script takes."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.errors import Conflict, ForyouError, Invalid, Refused, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import (
@@ -23,6 +23,7 @@ from foryou.domain.records import (
     unpack,
 )
 from foryou.stores.sqlite import MAX_VALUES, MEMORY, Database, made, marks
+from foryou.stores.turns import tried
 
 KEPT_FOLDS = 10_000  # commits that `folded_ms` remembers
 DROPPED_ROWS = 1_000  # rows of an old generation deleted per transaction
@@ -103,18 +104,7 @@ class SqliteFeatures:
 
         What `write` refuses is raised when all have been tried.
         """
-        away: list[Unavailable | None] = [None] * len(changes)
-        refused: list[ForyouError] = []
-        for place, change in enumerate(changes):
-            try:
-                self.write(change, token)
-            except Unavailable as error:
-                away[place] = error
-            except ForyouError as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
-        return away
+        return tried(changes, lambda _, change: self.write(change, token))
 
     def position(self, partition: int) -> dict[str, int]:
         """Give stream -> offset that the records of a partition reflect; {} = nothing yet."""

@@ -26,14 +26,13 @@ def packed(record: UserRecord) -> bytes:
 
 def unpacked(value: bytes) -> UserRecord:
     """Give the record back from `packed`. Raises Refused for a form that this program does not know."""
-    form, *sizes, offset = _HEAD.unpack_from(value)
+    form, core, history, seen, offset = _HEAD.unpack_from(value)
     if form != FORM:
         raise Refused(f"a record has form {form}, this program reads {FORM}; run the program that wrote it, or refold")
-    parts, start = [], _HEAD.size
-    for size in sizes:
-        parts.append(value[start : start + size])
-        start += size
-    return unpack(parts[0], parts[1], parts[2], offset, value[start:])
+    history += (first := _HEAD.size + core)
+    seen += history
+    view = memoryview(value)  # copies nothing
+    return unpack(view[_HEAD.size : first], view[first:history], view[history:seen], offset, view[seen:])
 
 
 def increments(kind: bytes, counts: Mapping[tuple[int, int], int]) -> bytes:

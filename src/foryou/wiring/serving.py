@@ -23,7 +23,6 @@ from foryou.api.cursors import Cursors
 from foryou.api.parts import Parts
 from foryou.api.service import Service
 from foryou.config import Config
-from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.metrics import Metrics, exposition, share
@@ -89,16 +88,14 @@ def service(home: Home, metrics: Metrics) -> Service:
     except Unavailable as error:
         say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
-    lengths = {name: placement.length for name, placement in config.placements.items()}
-    prepared = Prepared(live, home.clock, lengths)
+    prepared = Prepared(live, home.clock, {name: one.length for name, one in config.placements.items()})
     prepared.look()
     parts = Parts(
         live=live, log=home.log, features=home.features, items=home.items, models=home.models,
         exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        placements=config.placements, lengths=lengths, prepared=prepared,
+        placements=config.placements, prepared=prepared,
         cursors=Cursors(cursor_secret(Path(config.home))),
-        new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
     threads = [
