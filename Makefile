@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format stubs bench scorecard clean
+.PHONY: help demo test soak check format stubs monitoring bench scorecard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ $(VENV)/run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/run ## import, train, evaluate, serve, show (ARGS="--once --json", --data PATH, --help)
@@ -42,6 +42,9 @@ format: $(VENV)/dev ## put the code into shape
 
 stubs: $(VENV)/dev ## make the Python modules of src/foryou/v1 from foryou.proto
 	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src --grpc_python_out=src foryou/v1/foryou.proto
+
+monitoring: $(VENV)/dev ## write the alert rules and dashboards in deploy/ that src/foryou/observe and deploy/ describe
+	$(BIN)/python deploy/monitoring.py
 
 bench: $(VENV)/run ## measure freshness, serving and accuracy on MovieLens 100K
 	$(BIN)/foryou bench freshness

@@ -28,6 +28,7 @@ ONLY_IN = {
     "threadpoolctl": ("bench",),
     "psutil": ("services",), "filelock": ("services",), "confluent_kafka": ("stores", "services"),
     "optuna": ("train",), "grpc": ("api", "v1"), "grpc_health": ("api",), "grpc_reflection": ("api",),
+    "opentelemetry": ("observe",),
 }  # fmt: skip
 HOT = ("serve", "models")  # what a serving process loads
 HOT_LIBRARIES = {"numpy", "numba", "faiss"}

@@ -55,9 +55,9 @@ class Loop:
     def deliver(self, done: Sequence[tuple[str, Any]]) -> None:
         self.delivered.append(list(done))
 
-    def trace(self, arm: Arm, placement: str, trace: Trace, queries: int) -> None:
+    def trace(self, arm: Arm, placement: str, trace: Trace, jobs: Sequence[Job[str]]) -> None:
         assert isinstance(trace, Trace)
-        self.traced.append((arm.version, placement, queries))
+        self.traced.append((arm.version, placement, len(jobs)))
 
     def answers(self) -> dict[str, Any]:
         return dict(one for batch in self.delivered for one in batch)

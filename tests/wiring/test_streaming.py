@@ -11,6 +11,7 @@ import worlds
 from foryou.domain.event import Action, Event
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_record
+from foryou.ingest.outcomes import Outcomes
 from foryou.observe.metrics import Metrics
 from foryou.wiring.streaming import _Turn
 
@@ -38,7 +39,7 @@ def test_a_process_that_is_never_idle_reads_what_has_come_and_empty_streams_once
         home.log.append(Stream.EVENTS, [event_record(Event(f"e{looks}", "ann", Action.VIEW, 1_000 + looks, "tea"))])
         return looks > 10
 
-    _Turn(home, worker, Metrics(CollectorRegistry())).work(stopped)
+    _Turn(home, worker, Metrics(CollectorRegistry()), Outcomes(0)).work(stopped)
     partitions = home.log.partitions()
     counts = Counter(asked)
     assert counts[Stream.EVENTS, True] == partitions  # once: from then on everything is followed

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from foryou.api import schema
+from foryou.api.models import REPORT
 from foryou.api.parts import Parts
 from foryou.domain.bundle import Manifest
 from foryou.domain.errors import Unavailable
@@ -43,5 +44,11 @@ class Console:
 
 def _bundle(one: Manifest) -> schema.ConsoleBundle:
     return schema.ConsoleBundle(
-        one.version, one.created_ms, one.gate.verdict, one.gate.reason, one.ranker, one.report | one.gate.metrics
+        one.version,
+        one.created_ms,
+        one.gate.verdict,
+        one.gate.reason,
+        one.ranker,
+        one.report | one.gate.metrics,
+        any(name.endswith(f"/{REPORT}") for name in one.checksums),
     )

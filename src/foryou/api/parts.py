@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foryou.api.cursors import Cursors
+from foryou.api.models import Bundles
 from foryou.config import Placement
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.ingest.exposures import Exposures
@@ -29,4 +30,6 @@ class Parts:
     placements: Mapping[str, Placement]
     cursors: Cursors
     prepared: Prepared
+    bundles: Bundles
+    admin_key: str = ""  # of who may steer over the network; empty = nobody
     words: Words = field(default_factory=Words)

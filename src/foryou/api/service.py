@@ -39,8 +39,9 @@ from foryou.domain.records import UserChange
 from foryou.domain.slate import Answer, Query, Trace, Verdict
 from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
+from foryou.observe.watching import WATCHED, Watched
 from foryou.serve.batching import Batcher, Job, deadline_in
-from foryou.serve.live import Arm
+from foryou.serve.live import UNTRAINED, Arm
 from foryou.serve.overload import PREPARED, Ladder
 from foryou.serve.prepared import Prepared
 from foryou.serve.rows import DISCOVER
@@ -58,12 +59,14 @@ class Service:
     def __init__(self, parts: Parts, on_close: Callable[[], None] = lambda: None) -> None:
         self._parts, self._on_close = parts, on_close
         self._collector = Collector(parts.log, parts.clock)
+        self._watched: dict[asyncio.Future[Answer], Watched] = {}
         self.lists = Keeper(
             parts.log, parts.clock, lambda: parts.live.arm_for("").view.catalog, tuple(parts.placements)
         )
         self.experiments = Registry(parts.log, parts.clock, parts.placements)
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
         self.console = Console(parts)
+        self.bundles, self.admin_key = parts.bundles, parts.admin_key
         self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, self._traced, Ladder(parts.deadline_ms / 1e3), self._spare, lambda future: future.done()
@@ -74,8 +77,13 @@ class Service:
         """Give the ms that an answer may take where the caller says nothing."""
         return self._parts.deadline_ms
 
-    def _traced(self, arm: Arm, placement: str, trace: Trace, queries: int) -> None:  # noqa: ARG002
-        self._parts.metrics.trace(trace, queries)
+    def _traced(self, arm: Arm, placement: str, trace: Trace, jobs: Sequence[Job[asyncio.Future[Answer]]]) -> None:
+        self._parts.metrics.trace(trace, len(jobs))
+        self._parts.metrics.by_model(arm.version != UNTRAINED, len(jobs))
+        if self._watched:
+            for job in jobs:
+                if watched := self._watched.get(job.ticket):
+                    watched.note(trace, placement, arm.version, len(jobs))
         self._parts.metrics.rung.set(self._batcher.ladder.rung)
 
     def _spare(self, query: Query, placement: str) -> Answer | None:
@@ -191,14 +199,19 @@ class Service:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         arm, pipeline, part = chosen(self._parts.live, query, placement)
         deadline = deadline_in(deadline_ms or self._parts.deadline_ms)
+        if (watched := WATCHED.get()) is not None:
+            self._watched[future] = watched
+            future.add_done_callback(self._watched.pop)
         self._batcher.submit(Job(arm, placement, pipeline, query, deadline, future))
         return await future, part
 
     def _expose(self, name: str, placement: str, query: Query, answer: Answer, part: Part) -> None:
         self._parts.metrics.items_shown(item.source for item in answer.items)
+        self._parts.metrics.answered(placement, answer)
         if query.user_id and answer.cold:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
         self._parts.exposures.put(exposure(name, placement, query, answer, part))
+        self._parts.live.remember(placement, query, answer)
 
     async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""

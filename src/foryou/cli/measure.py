@@ -81,7 +81,7 @@ def known(home: Home) -> tuple[list[str], list[str]]:
 def catalog_of(home: Home) -> Catalog:
     """Give the catalog of the bundle in force."""
     release = home.models.release()
-    version = next(iter(release.families.values()))[0][0] if release else ""
+    version = release.version if release else ""
     return home.models.load_catalog(home.models.load(version).manifest.catalog)
 
 
@@ -262,9 +262,11 @@ def spark_(
     """Tables and ALS of a simulated archive on this machine and on Spark: seconds, CPU seconds, peak memory."""
     folder = FOLDER / "spark" / uuid.uuid4().hex[:8]
     config = settings(folder, train={"width": width, "spark_master": master})
-    with show.progress() as report:
-        result = engines.measure(config, events, users, items, report)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with show.progress() as report:
+            result = engines.measure(config, events, users, items, report)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     tell("spark", result, json)
 
 

@@ -15,6 +15,8 @@ from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_of
 from foryou.ingest.worker import Worker
+from foryou.observe.metrics import Metrics, shown
+from foryou.observe.said import speak
 from foryou.wiring import backends, serving, streaming
 from foryou.wiring.home import Home, open_home
 
@@ -89,7 +91,12 @@ def stream(home: HomeOption = None, log: LogOption = None, features: FeaturesOpt
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    streaming.stream(settings(home, stores={"log": log, "features": features}), stop.is_set)
+    config = settings(home, stores={"log": log, "features": features})
+    speak(config.observe.log_format)
+    metrics = Metrics()
+    if port := config.observe.stream_port:
+        shown(config.serve.host, port)
+    streaming.stream(config, stop.is_set, metrics)
 
 
 @app.command(rich_help_panel=PANEL)

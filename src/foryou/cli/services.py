@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FAILING = 3  # exit status where a service does not run as it should
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(help="redis, redis-cluster, kafka, s3, prometheus; none = all", show_default=False)
+    list[str] | None,
+    typer.Argument(help="redis, redis-cluster, kafka, s3, prometheus, alertmanager; none = all", show_default=False),
 ]
 DirOption = Annotated[Path, typer.Option("--dir", help="folder of their data, logs and pids")]
 FOLDER = Path("var/services")

@@ -18,6 +18,7 @@ from foryou.train.steps import Overdue, Patience
 from foryou.wiring import daily as nightly
 from foryou.wiring import training
 from foryou.wiring.home import Home
+from foryou.wiring.jobs import failed
 from foryou.wiring.tracking import tracking_of
 from foryou.wiring.training import Trained
 
@@ -70,6 +71,7 @@ def _daily(store: Home, promote: bool, force: bool, deadline_min: float, json: b
     except Conflict as error:
         _ended(BUSY, str(error))
     except Unavailable as error:
+        failed(Path(store.config.home), str(error))
         _ended(AWAY, f"{error}; what is done is kept, run it again")
     store.close()
     _say(done, json)
@@ -118,7 +120,7 @@ def report_(
         held = store.models.release()
         if held is None:
             raise NotFound("No bundle is in force; `foryou train --daily` makes one")
-        version = next(iter(held.families.values()))[0][0]
+        version = held.version
     bundle = store.models.load(version)
     page = bundle.files.get(nightly.REPORT)
     if page is None:

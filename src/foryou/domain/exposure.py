@@ -13,7 +13,11 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     query said. `inputs`: what the ranker saw of the items, float32 [items, F], in the order of the schema, where
     it was logged (`serve.log_inputs_share`); `schema` its fingerprint. `fed`: what the feed had shown before, as in
     `Query`; `row`: the row of a page, "" = a list of its own. `experiment`, `arm`: which one answered, empty and `main`
-    outside of experiments; `experiments` the position that those had.
+    outside of experiments; `experiments` the position that those had. `expected`: the chance of a click that the ranker
+    saw for each item, float16, empty = it cannot tell; `tallied`: the positions of `events` and `exposures` that the
+    tallies had, and the time that they were made for, 0 = none. `variants`: the variant of each item that has any, "" =
+    none, with the chance that it had in `chosen`; both empty where no item has. `team`: whose pick each item was where
+    two rankers fill one list, a byte per item, 0 or 1.
     """
 
     recommendation_id: str
@@ -50,3 +54,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     row: str = ""
     experiment: str = ""
     experiments: dict[int, int] = {}
+    expected: bytes = b""
+    tallied: tuple[dict[int, int], dict[int, int], int] = ({}, {}, 0)
+    variants: tuple[str, ...] = ()
+    chosen: tuple[float, ...] = ()
+    team: bytes = b""

@@ -83,6 +83,7 @@ class Worker:
 
     Who keeps up folds the news of all partitions together: few events cost what one costs. Who is behind takes one
     partition after the other, for there users come again more often; `lanes` at a time, where servers are waited for.
+    `heard` is told what was folded, by the thread that wrote it.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class Worker:
         lease_ms: int = 5_000,
         share: Share | None = None,
         lanes: int = 1,
+        heard: Callable[[News], None] = lambda news: None,
     ) -> None:
         self._log, self._features, self._items, self._batch, self._lease_ms = log, features, items, batch, lease_ms
-        self._share = share or Alone(log.partitions())
+        self._share, self._heard = share or Alone(log.partitions()), heard
         self._lanes = ThreadPoolExecutor(lanes, "fold") if lanes > 1 else None
         self._token, self._behind = 0, False
         self._positions: dict[int, dict[str, int]] = {}
@@ -171,6 +173,7 @@ class Worker:
         for one in new:
             if one.partition not in done.away:
                 done.count(one)
+                self._heard(one)
         return done
 
     def catch_up(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Progress:

@@ -85,7 +85,7 @@ def _nth_largest(values: F32, n: int) -> np.float32:
             low = i
         else:
             break
-    return values[n - 1]
+    return np.float32(values[n - 1])
 
 
 @njit(cache=True, nogil=True)

@@ -1,5 +1,6 @@
 """Where does a user vector come from? From the live history, solved at request time: new users need no training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +48,7 @@ class FoldIn:
         most = min(kernels.MAX_FOLD, int((confidence > 0).sum(axis=1).max()))
         batch.inverse = np.zeros((len(batch), most, most), np.float64)
         batch.place = np.full((len(batch), most), -1, np.int32)
-        table, history = self._narrowed(history)
+        table, (history,) = self._narrowed(history)
         kernels.fold_in(
             table, self.spectrum, history, confidence, preference, *self._weights(), len(self.vectors) - 1,
             batch.user, batch.inverse, batch.place,
@@ -81,7 +82,7 @@ class FoldIn:
         """Fill out [B, L, C] with user·item of the user that had not entry l, by the closed form."""
         if batch.user.shape[1] != self.vectors.shape[1]:
             return False
-        table, history, item = self._narrowed(batch.history, item)
+        table, (history, item) = self._narrowed(batch.history, item)
         kernels.without_each(
             table, self.spectrum, history, self._preference(batch), *self._weights(), len(self.vectors) - 1,
             batch.inverse, batch.place, batch.user, item, out,
@@ -92,10 +93,10 @@ class FoldIn:
         """Give the vectors of items of any shape, zero for those without: [...] -> float32 [..., D]."""
         return np.asarray(self.vectors[np.where(item < len(self.vectors), item, 0)], np.float32)
 
-    def _narrowed(self, *items: NDArray[np.int32]) -> tuple[NDArray[np.float32], *tuple[NDArray[np.int32], ...]]:
+    def _narrowed(self, *items: NDArray[np.int32]) -> tuple[NDArray[np.float32], Sequence[NDArray[np.int32]]]:
         """Give a table in float32 and the places of items [...] in it: all vectors, or of float16 only those asked."""
         if self.vectors.dtype == np.float32:
-            return self.vectors, *items
+            return self.vectors, items
         short = [items[0][:, : _length(items[0])], *items[1:]]  # a history ends before its empty places
         parts = [np.where(item < len(self.vectors), item, 0) for item in short]
         asked = np.concatenate([np.zeros(1, np.int32), *(part.ravel() for part in parts)]).astype(np.int32)
@@ -104,7 +105,7 @@ class FoldIn:
         for part in parts:
             places.append(np.where(part > 0, np.arange(end, end + part.size).reshape(part.shape), 0).astype(np.int32))
             end += part.size
-        return table, *places
+        return table, places
 
 
 def _length(history: NDArray[np.int32]) -> int:

@@ -5,13 +5,27 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    start_http_server,
+)
 
-from foryou.domain.slate import Trace
+from foryou.domain.errors import Unavailable
+from foryou.domain.event import hashes
+from foryou.domain.slate import Answer, Trace
 from foryou.observe.said import say
 
 MS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500)
 SAMPLED = 8  # of so many batches, the stages of one are measured: meters shared by processes cost a page write each
+LONG = 10  # items of an answer that can be of many categories
+CATEGORIES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20)
+LATE = "deadline:"  # of the fallbacks: there was no time
 PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -83,6 +97,17 @@ class Metrics:
         self.refused = Gauge(
             "foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max", registry=registry
         )
+        self.tried = Counter(
+            "foryou_rollout_queries_total", "queries answered during a rollout, by bundle and how that went",
+            ["version", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.tried_share = Gauge(
+            "foryou_rollout_share", "share of the users that has the new bundle, 0 = none or no rollout",
+            multiprocess_mode="livemax", registry=registry,
+        )  # fmt: skip
+        self.returns = Counter(
+            "foryou_rollout_returns_total", "looks at which a new bundle was found unfit", registry=registry
+        )
         self.spool_records = Gauge(
             "foryou_spool_records", "records that wait for the log", multiprocess_mode="livesum", registry=registry
         )
@@ -110,9 +135,88 @@ class Metrics:
             buckets=MS_BUCKETS,
             registry=registry,
         )
+        self._outcomes(registry)
+        self._reads(registry)
+        self._training(registry)
         self._stages: dict[str, Histogram] = {}  # finding a child costs more than counting
         self._traces = 0
         self._sources: dict[str, Counter] = {}
+        self._variety: dict[str, Histogram] = {}
+        self._listed = 0
+
+    def _outcomes(self, registry: CollectorRegistry) -> None:
+        """Make the meters of what comes of answers."""
+        where = ["placement", "arm"]
+        self.outcomes = Counter(
+            "foryou_outcomes_total", "answers and what came of them", [*where, "outcome"], registry=registry
+        )
+        self.dwell = Counter("foryou_outcome_dwell_s_total", "seconds of credited dwells", where, registry=registry)
+        self.revenue = Counter(
+            "foryou_outcome_revenue_total", "amounts of credited purchases, as sent", where, registry=registry
+        )
+        self.credited = Gauge(
+            "foryou_outcome_answers", "answers that may still be credited", multiprocess_mode="livesum",
+            registry=registry,
+        )  # fmt: skip
+        self.categories = Histogram(
+            "foryou_answer_categories", "first categories of a long answer", ["placement"], buckets=CATEGORIES,
+            registry=registry,
+        )  # fmt: skip
+
+    def _reads(self, registry: CollectorRegistry) -> None:
+        """Make the meters of what an answer waits for."""
+        self.reads = Counter(
+            "foryou_store_reads_total", "reads of user records by the pipeline", ["outcome"], registry=registry
+        )
+        self.read_ms = Histogram(
+            "foryou_store_read_ms", "time of a read of user records, per batch, ms", buckets=MS_BUCKETS,
+            registry=registry,
+        )  # fmt: skip
+        self.models = Counter(
+            "foryou_model_cache_total", "queries, by whether a trained bundle was in memory", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self._in_memory = self.models.labels("miss"), self.models.labels("hit")
+        self.late = Counter(
+            "foryou_deadline_missed_total", "queries of which stages were skipped for want of time", registry=registry
+        )
+        self.expected = Gauge(
+            "foryou_expected_requests", "requests per second that all machines are expected to see",
+            multiprocess_mode="mostrecent", registry=registry,
+        )  # fmt: skip
+
+    def _training(self, registry: CollectorRegistry) -> None:
+        """Make the meters of the last training on this home."""
+        self.trained = {
+            name: Gauge(f"foryou_training_{name}_s", what, multiprocess_mode="mostrecent", registry=registry)
+            for name, what in (
+                ("begun", "when the last training began, s since 1970"),
+                ("success", "when a training last ended well, s since 1970"),
+                ("failure", "when a training last failed, s since 1970"),
+            )
+        }
+        self.trained_figure = Gauge(
+            "foryou_training_figure", "what the last training was judged by", ["figure"],
+            multiprocess_mode="mostrecent", registry=registry,
+        )  # fmt: skip
+
+    def answered(self, placement: str, answer: Answer) -> None:
+        """Count the first categories of an answer, of one in SAMPLED long ones."""
+        if len(answer.items) < LONG:
+            return
+        self._listed += 1
+        if self._listed % SAMPLED != 1:
+            return
+        catalog = answer.view.catalog
+        numbers = catalog.numbers(hashes([item.item_id for item in answer.items]))
+        meter = self._variety.get(placement)
+        if meter is None:
+            meter = self._variety[placement] = self.categories.labels(placement)
+        meter.observe(len(set(catalog.category[numbers].tolist())))
+
+    def by_model(self, trained: bool, queries: int) -> None:
+        """Count queries by whether a trained bundle answered them."""
+        self._in_memory[trained].inc(queries)
 
     def items_shown(self, sources: Iterable[str]) -> None:
         """Count the items of an answer by source."""
@@ -133,6 +237,8 @@ class Metrics:
             meter.observe(ms)
         for stage in trace.fallbacks:
             self.fallbacks.labels(stage).inc(queries)
+        if trace.fallbacks and any(stage.startswith(LATE) for stage in trace.fallbacks):
+            self.late.inc(queries)
         if trace.lost:
             self.fallbacks.labels("hydrate").inc(trace.lost)
         for rule, count in trace.dropped.items():
@@ -165,6 +271,16 @@ def exposition() -> Callable[[], bytes]:
         return generate_latest(registry)
 
     return exposed
+
+
+def shown(host: str, port: int) -> None:
+    """Show the meters of this process at `/metrics` of a port of their own. Raises Unavailable if it is taken."""
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise Unavailable(
+            f"{host}:{port} cannot be listened on ({error}); choose another observe.stream_port"
+        ) from None
 
 
 def _bury() -> None:

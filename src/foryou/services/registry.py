@@ -1,6 +1,7 @@
 """Which services are there? Another one is a line here."""
 
 from foryou.domain.errors import NotFound
+from foryou.services.alertmanager import ALERTMANAGER
 from foryou.services.kafka import KAFKA
 from foryou.services.prometheus import PROMETHEUS
 from foryou.services.redis import REDIS
@@ -14,6 +15,7 @@ SERVICES = {
     KAFKA.name: KAFKA,
     S3.name: S3,
     PROMETHEUS.name: PROMETHEUS,
+    ALERTMANAGER.name: ALERTMANAGER,
 }
 
 

@@ -30,6 +30,7 @@ from foryou.train.steps import Arrays, Outcome, Patience, Steps
 from foryou.wiring import training, varied
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force
 from foryou.wiring.home import Home
+from foryou.wiring.jobs import noted
 from foryou.wiring.lock import Lock
 from foryou.wiring.training import Progress, Trained
 
@@ -95,11 +96,13 @@ def daily(
     """
     folder = Path(home.config.home) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with Lock(Path(home.config.home) / "train.lock"), closing(engine_of(home.config)) as engine:
+    place = Path(home.config.home)
+    with Lock(place / "train.lock"), noted(place) as note, closing(engine_of(home.config)) as engine:
         run = _run(folder, home)
         steps = Steps(folder / run.version, tell, patience)
         done = _Daily(home, engine, run, steps, on_progress).made(promote, force, track)
         shutil.rmtree(folder / run.version)
+        note(done.manifest, force or done.manifest.gate.verdict != "refuse")
         return done
 
 
@@ -244,14 +247,16 @@ class _Daily:
 
     def _release(self, manifest: Manifest) -> int:
         held = self._home.models.release()
+        if held and held.rollout and held.rollout.new == manifest.version:
+            return held.generation
         if held and any(version == manifest.version for shares in held.families.values() for version, _ in shares):
             return held.generation
-        return training.release(self._home, manifest.version, f"daily: {manifest.gate.reason}").generation
+        return training.rolled(self._home, manifest.version, f"daily: {manifest.gate.reason}").generation
 
     def _serving(self) -> ModelBundle | None:
         """Give the bundle in force; None = none."""
         held = self._home.models.release()
-        return self._home.models.load(next(iter(held.families.values()))[0][0]) if held else None
+        return self._home.models.load(held.version) if held else None
 
 
 def _bundle(fitted: Outcome, manifest: Manifest | None = None, more: dict[str, Path] | None = None) -> ModelBundle:

@@ -1,6 +1,6 @@
 """Which stores does a home have? Ports, opened as the settings say; `wiring.backends` knows by whom they are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,15 @@ from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate, Records
+from foryou.features.tried import tried
 from foryou.ingest.codec import experiment_of, item_of, list_of
+from foryou.ingest.turn import News
 from foryou.ingest.worker import Worker
 from foryou.models import onboarding
 from foryou.models.popularity import Popularity
+from foryou.serve.health import Limits
 from foryou.serve.live import Live, Means
+from foryou.serve.watch import proven
 from foryou.stores.log_spooled import Spooled
 from foryou.stores.spool import Spool
 from foryou.wiring import backends
@@ -47,23 +51,28 @@ class Home:
         """Give the fold of all of this home's log into its records; nobody else writes meanwhile."""
         return self._worker(None)
 
-    def member(self) -> Worker:
-        """Give the fold of a share of the log, if others may write to the same records: as many as there are."""
+    def member(self, heard: Callable[[News], None] = lambda news: None) -> Worker:
+        """Give the fold of a share of the log, if others may write to the same records: as many as there are.
+
+        `heard` is told what was folded.
+        """
         records = self.features.name()
-        return self._worker(self.log.share(f"foryou-{records}") if records else None)
+        return self._worker(self.log.share(f"foryou-{records}") if records else None, heard)
 
-    def _worker(self, share: Share | None) -> Worker:
+    def _worker(self, share: Share | None, heard: Callable[[News], None] = lambda news: None) -> Worker:
         fold, lanes = self.config.fold, LANES if self.config.stores.features else 1
-        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms, share, lanes)
+        return Worker(self.log, self.features, self.items, fold.batch, fold.lease_ms, share, lanes, heard)
 
-    def live(self) -> Live:
-        """Give what keeps this home's pipelines fresh."""
+    def live(self, read: Callable[[Records], Records] = lambda records: records) -> Live:
+        """Give what keeps this home's pipelines fresh; `read` may stand between them and the user records."""
+        records = read(self._records)
         return Live(Means(
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
             decode_list=list_of, decode_experiment=experiment_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
-            build=lambda bundle, arm: Pipelines(bundle, self.config, Hydrate(self._records, lambda: arm.view)),
-            ask=questions, untrained=untrained,
+            tried=tried,
+            build=lambda bundle, arm: Pipelines(bundle, self.config, Hydrate(records, lambda: arm.view)),
+            ask=questions, untrained=untrained, prove=proven(limits(self.config), self.clock),
         ))  # fmt: skip
 
     @property
@@ -76,6 +85,14 @@ class Home:
             self.cache.close()
         for store in (self.log, self.features, self.items):
             store.close()
+
+
+def limits(config: Config) -> Limits:
+    """Give what a new bundle may do and not more. A batch that lasts half of the deadline is a long one."""
+    said = config.rollout
+    return Limits(
+        fault_share=said.fault_share, slower=said.slower, slower_ms=said.slower_ms, long_ms=config.serve.deadline_ms / 2
+    )
 
 
 def questions(bundle: ModelBundle, catalog: Catalog) -> onboarding.Questions:

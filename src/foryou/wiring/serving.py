@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,24 @@ from prometheus_client import CollectorRegistry
 from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.cursors import Cursors
+from foryou.api.models import Bundles
 from foryou.api.parts import Parts
 from foryou.api.service import Service
 from foryou.config import Config
 from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
+from foryou.observe.evidence import Notes
 from foryou.observe.metrics import Metrics, exposition, share
-from foryou.observe.said import say
+from foryou.observe.said import say, speak
+from foryou.serve.evidence import known
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.prepared import SHARE, Prepared
+from foryou.serve.watch import Watch
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
-from foryou.wiring.home import Home, cached, open_home, spooled
+from foryou.wiring.home import Home, cached, limits, open_home, spooled
+from foryou.wiring.jobs import Telling
+from foryou.wiring.metered import Metered
 from foryou.wiring.pauses import fewer_pauses
 from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
@@ -39,6 +46,7 @@ from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
     from foryou.api.grpc import Door
+    from foryou.observe.watching import Watch as Watching
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
@@ -55,9 +63,22 @@ def application() -> Litestar:
         fewer_pauses()
         return made
 
-    if not config.serve.grpc_port:
-        return rest.app(make, metrics, exposition())
-    return rest.app(make, metrics, exposition(), grpc_door(config, metrics))
+    speak(config.observe.log_format)
+    app = partial(rest.app, make, metrics, exposition(), watch=spans(config), told=config.observe.access_log)
+    return app(beside=grpc_door(config, metrics)) if config.serve.grpc_port else app()
+
+
+def spans(config: Config) -> "Watching | None":
+    """Give who sends spans of some requests, None where nobody is told. Raises Invalid where it is not installed."""
+    if not config.observe.otlp_endpoint:
+        return None
+    try:
+        from foryou.observe.spans import Spans
+    except ImportError as error:
+        raise Invalid(
+            "observe.otlp_endpoint", f"no OpenTelemetry here ({error})", "pip install 'foryou[otel]', or leave it empty"
+        ) from None
+    return Spans(config.observe.otlp_endpoint, config.observe.sample)
 
 
 def grpc_door(config: Config, metrics: Metrics) -> "Door":
@@ -82,7 +103,8 @@ def service(home: Home, metrics: Metrics) -> Service:
     If the log is away, it takes events, and answers as soon as it knows which items there are.
     """
     config = home.config
-    live = home.live()
+    live = home.live(lambda records: Metered(records, metrics))
+    metrics.expected.set(config.observe.expected_requests)
     try:
         live.refresh()
     except Unavailable as error:
@@ -91,6 +113,7 @@ def service(home: Home, metrics: Metrics) -> Service:
     prepared = Prepared(live, home.clock, {name: one.length for name, one in config.placements.items()})
     prepared.look()
     parts = Parts(
+        bundles=bundles_of(home), admin_key=configuration.admin_key(),
         live=live, log=home.log, features=home.features, items=home.items, models=home.models,
         exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
@@ -115,6 +138,12 @@ def service(home: Home, metrics: Metrics) -> Service:
             home.cache.close()
 
     return Service(parts, on_close=end)
+
+
+def bundles_of(home: Home) -> Bundles:
+    """Give what shows and steers what serves."""
+    said = home.config.rollout
+    return Bundles(home.models, home.clock, Path(home.config.home), said.schedule, said.watch_s)
 
 
 def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
@@ -156,10 +185,18 @@ def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
 
 def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Look for another release; beside `_keep_fresh`, because loading a bundle may take long."""
-    told = ""
+    told, training = "", Telling(Path(config.home), parts.metrics)
+    counted, notes = dict[tuple[str, str], int](), Notes(Path(config.home))
+    watch = Watch(parts.live, parts.models, parts.clock, limits(config))
+    training.look()
     while not stop.wait(config.stores.look_ms / 1e3):
+        training.look()
         try:
             parts.live.take_up_release()
+            _measure_rollout(parts, counted, notes)
+            if why := watch.look():
+                parts.metrics.returns.inc()
+                say(f"the new bundle returns: {why}")
             said, kind = parts.live.away, "away" if parts.live.away else ""  # each look words an outage differently
         except Exception as error:  # noqa: BLE001 - without this thread the process would serve one release for ever
             said = kind = repr(error)
@@ -170,12 +207,28 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
         told = kind
 
 
+def _measure_rollout(parts: Parts, counted: dict[tuple[str, str], int], notes: Notes) -> None:
+    """Measure old and new bundle while one is rolled out. counted: (version, outcome) -> what was measured before."""
+    rollout = parts.live.rollout
+    parts.metrics.tried_share.set(rollout.step.share if rollout else 0.0)
+    for version in (rollout.old, rollout.new) if rollout else ():
+        if arm := parts.live.arm_of(version):
+            seen = arm.health.queries - arm.health.rehearsed
+            now = arm.health.faults | {"answered": seen, "rehearsed": arm.health.rehearsed}
+            for outcome, count in now.items():
+                before = counted.get((version, outcome), 0)
+                parts.metrics.tried.labels(version, outcome).inc(max(0, count - before))
+                counted[version, outcome] = count
+    if rollout:
+        notes.write(rollout.begun_ms, known(parts.live))
+
+
 def _keep_prepared(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Make the lists for strangers anew; beside `_keep_fresh`, so that no news waits for them."""
     took = 0.0
     while not stop.wait(min(max(config.serve.refresh_ms / 1e3, took / SHARE), PREPARED_WITHIN_S)):
         try:
-            took = parts.prepared.look()
+            took = parts.prepared.look(most=1)  # all at once would be in the way of answers
         except Exception as error:  # noqa: BLE001 - without this thread strangers would be shown old lists for ever
             parts.metrics.fallbacks.labels("prepared").inc()
             say(f"the lists for strangers stay as they were: {error!r}")
@@ -289,6 +342,7 @@ def _variables(config: Config) -> dict[str, str]:
 def main() -> None:
     """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
     config = configuration.load()
+    speak(config.observe.log_format)
     if sys.argv[1:] == ["serve"]:
         url = f"http://{config.serve.host}:{config.serve.port}"
         grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""

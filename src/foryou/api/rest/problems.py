@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from foryou.api.schema import Problem, ProblemPart
 from foryou.domain.errors import Conflict, ForyouError, Invalid, NotFound, Unavailable
+from foryou.observe.said import with_fields
 
 MEDIA_TYPE = "application/problem+json"
 _KINDS: tuple[tuple[type[ForyouError], int, str], ...] = (
@@ -36,7 +37,10 @@ def translate(request: Request[object, object, State], error: Exception) -> Resp
             detail = f"{error.where or 'body'}: {told(error)}" if isinstance(error, Invalid) else str(error)
             return _response(status, code, detail, parts, _RETRY if status == 503 else {})
     name = request.scope["state"]["request_id"]
-    _log.error("request %s failed: %s %s", name, request.method, request.scope["path"], exc_info=error)
+    _log.error(
+        "request %s failed: %s %s", name, request.method, request.scope["path"], exc_info=error,
+        extra=with_fields(request_id=name),
+    )  # fmt: skip
     return _response(500, "internal", f"Something went wrong here; the log has it under request {name}")
 
 

@@ -169,7 +169,8 @@ def _tuned(home: Home, bundle: ModelBundle, file: Path, catalog: Catalog, now_ms
     queries = [Query(crowd.named(user), 20, now_ms + AFTER_MS, 1) for user in range(TUNED_WITH)]
     batch = _hydrate(home, catalog, now_ms)(queries)
     models_of(bundle).fold_in.represent(batch)
-    built = building.tuned(file, bundle.arrays["vectors"], batch.user)
+    vectors: Any = bundle.arrays["vectors"]
+    built = building.tuned(file, vectors, batch.user)
     manifest = msgspec.structs.replace(bundle.manifest, report=built.figures("index"))
     return ModelBundle(manifest, bundle.arrays, {file.name: file})
 

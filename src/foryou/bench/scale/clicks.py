@@ -41,7 +41,7 @@ def clicked(lists: Lists, popularity: NDArray[np.float64], users: int, seed: int
     mine = lists.of[which]
     size = lists.start[mine + 1] - lists.start[mine]
     place = lists.start[mine] + (size * random.random(mine.shape) ** STEEPNESS).astype(np.int64)
-    found = lists.item[place]
+    found: NDArray[np.int32] = lists.item[place]
     found[:, :TASTES] = taste
     return found
 

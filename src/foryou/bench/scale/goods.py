@@ -1,5 +1,7 @@
 """What does a generated catalog look like? Ids, categories, brands and prices, made as columns, never as objects."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ def goods(list_: NDArray[np.int32], version: str, now_ms: int, seed: int) -> Cat
     )  # fmt: skip
 
 
-def _headed(column: NDArray[np.generic]) -> NDArray[np.generic]:
+def _headed(column: NDArray[Any]) -> NDArray[Any]:
     """Give a column with a row of zeros before it: item 0 is nobody."""
     return np.concatenate([np.zeros(1, column.dtype), column])
 
