@@ -273,8 +273,3 @@ def sums_without(link: np.ndarray, weight: Numbers, moved: Numbers, entries: int
         sum((link[m] * (weight[m] if m < left else moved[m]) for m in range(width) if m != left), 0 * link[0])
         for left in range(entries)
     ]
-
-
-def widened(vectors: np.ndarray, item: Ints) -> list[list[float]]:
-    """Give rows of float16 vectors as floats."""
-    return [[float(value) for value in vectors[name]] for name in item]

@@ -25,3 +25,8 @@ def scan_lists(
     """Give the n largest products of each query and the numbers of their items, largest first."""
     kept = [r for r in range(len(vectors)) if number[r] > 0 and (len(allowed) == 0 or allowed[number[r]])]
     return [sorted(((float(u @ vectors[r]), int(number[r])) for r in kept), reverse=True)[:n] for u in user]
+
+
+def widened(halves: np.ndarray, item: np.ndarray) -> list[list[float]]:
+    """Give rows of float16 vectors as floats."""
+    return [[float(value) for value in halves[name]] for name in item]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import oracles
 import oracles_lists
 from foryou import kernels
 
@@ -73,4 +72,4 @@ def test_halves_are_widened_row_by_row() -> None:
     item = np.array([4, 0, 29, 4], np.int32)
     out = np.empty((4, 11), np.float32)
     kernels.widened(halves.view(np.uint16), item, out)
-    assert out.tolist() == oracles.widened(halves, item)
+    assert out.tolist() == oracles_lists.widened(halves, item)

@@ -19,6 +19,7 @@ from foryou.cli import (
     letters,
     look,
     measure,
+    plan,
     retrieval,
     rollout,
     run,
@@ -38,7 +39,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
-    doctor, measure, scale, retrieval, doors, accuracy, verdicts, exploration, services,
+    doctor, measure, scale, plan, retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 

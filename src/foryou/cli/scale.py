@@ -37,7 +37,7 @@ def serve_(
     json: JsonOption = False,
 ) -> None:
     """The highest constant arrival rate with p99 < 50 ms and no error, generator on the same machine (open loop)."""
-    before = _read(against) if against else None
+    before = read(against) if against else None
     with show.progress() as report:
         if items:
             world = built.World(Shape(items, built.TUNED_WITH, 128, seed, "float16", overlap, norm_spread), users)
@@ -73,11 +73,12 @@ def _generated(
     return result
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Give the result in a file that `bench serve --json` wrote. Raises Invalid."""
     try:
         found: dict[str, Any] = msgspec.json.decode(path.read_bytes())["result"]
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise Invalid("--against", f"{path} is no result of `foryou bench serve --json`: {error}", "name one") from None
+        raise Invalid(str(path), f"it is no result of `foryou bench serve --json`: {error}", "name one") from None
     return found
 
 
