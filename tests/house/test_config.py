@@ -11,13 +11,14 @@ from foryou import config
 from foryou.config import Boost, Config, Pin, Placement, explain, load
 from foryou.domain.errors import Invalid
 
-SOURCE = Path(config.__file__).parent
+SETTINGS = Path(config.__file__).parent
+SOURCE = SETTINGS.parent
 LEAVES = [key for key, *_ in explain(Config())]
 
 
 @cache
 def all_but_the_configuration() -> str:
-    paths = (path for path in SOURCE.rglob("*.py") if path != Path(config.__file__))
+    paths = (path for path in SOURCE.rglob("*.py") if SETTINGS not in path.parents)
     return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 

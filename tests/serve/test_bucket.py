@@ -85,7 +85,7 @@ def live(home: Home) -> Live:
 def test_a_running_service_notices_a_release_within_five_seconds(
     shelf: Shelf, home: Home, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Home, "live", lambda _: live)
+    monkeypatch.setattr(Home, "live", lambda *_: live)
     with closing(serving.service(home, Metrics(CollectorRegistry()))):
         shelf.released("v2")
         end = time.monotonic() + 5

@@ -1,5 +1,4 @@
-"""How does a large network teach the ranker of every day? It is fitted once a week, kept as a file, and asked for soft
-labels when the small one is fitted.
+"""How does a large network teach the ranker of every day? Fitted once a week, it gives soft labels to the small one.
 
 There are two of it, of the older half of the choices and of all of them: the first teaches the ranker that is judged on
 the newer half of its own choices, and must not have seen them.
