@@ -18,6 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=7, help="how many processes the crash drill kills")
     parser.addoption("--long", action="store_true", help="faults of drills last as long as promised, not seconds")
     parser.addoption("--drill-report", help="file for what the drills saw, a line of JSON each")
+    parser.addoption("--mlflow", help="a Python with the whole of mlflow, whose server a test starts")
     parser.addoption("--cases", type=int, default=300, help="how many requests are made from the OpenAPI document")
 
 

@@ -13,6 +13,7 @@ from foryou.domain.errors import Unavailable
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 _TAG = "foryou.version"
+_BUNDLE = "foryou.bundle"  # where it lies
 _BAD = re.compile(r"[^\w\-. /:]")  # what MLflow takes in no name of a figure
 
 
@@ -72,5 +73,7 @@ def _registered(client: MlflowClient, model: str, version: str, run: str, source
     for one in client.search_model_versions(f"name = '{model}'"):
         if one.tags.get(_TAG) == version:
             return
-    made = client.create_model_version(model, source, run, tags={_TAG: version})
+    local = source.startswith("file:") and not client.tracking_uri.startswith("file:") and "://" in client.tracking_uri
+    place = client.get_run(run).info.artifact_uri if local else source  # a server takes no folder of another machine
+    made = client.create_model_version(model, place, run, tags={_TAG: version, _BUNDLE: source})
     client.set_registered_model_alias(model, CANDIDATE, made.version)
