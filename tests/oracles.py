@@ -11,7 +11,6 @@ import numpy as np
 
 Numbers = Sequence[float]
 Ints = Sequence[int]
-MASK = (1 << 64) - 1
 
 
 def merge(places: list[list[float]], start: int, new: Ints, new_prior: Numbers, bit: int) -> int:
@@ -151,6 +150,11 @@ def best_of_sparse_rows(
     return sorted(found, key=lambda pair: -pair[1])[:n]
 
 
+def numbers_of(hashes: Sequence[int], wanted: Ints) -> list[int]:
+    """Give the number of each wanted hash, 0 = is not there; number 0 is nobody's."""
+    return [list(hashes).index(one, 1) if one in hashes[1:] else 0 for one in wanted]
+
+
 def member(hash32: Ints, item: Ints, seen: Ints) -> list[bool]:
     """Say which candidates were seen."""
     return [hash32[name] in set(seen) for name in item]
@@ -165,39 +169,6 @@ def beyond_cap(item: Ints, score: Numbers, kept: Sequence[bool], group: Ints, ca
             shown.append(c)
             count[group[c]] += 1
     return [bool(kept[c]) and group[c] != 0 and count[group[c]] >= cap and c not in shown for c in range(len(item))]
-
-
-def uniform(state: int) -> tuple[int, float]:
-    """Give the next state and number of splitmix64, after Vigna's public-domain C."""
-    state = (state + 0x9E3779B97F4A7C15) & MASK
-    z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-    return state, ((z ^ (z >> 31)) >> 11) * 2.0**-53
-
-
-def explore(
-    kept: Sequence[bool], group: Ints, best: Ints, tasted: Ints, share: float, seed: int, pin: Ints
-) -> dict[int, tuple[int, float]]:
-    """Give the explored candidates: place -> (pinned to which place of the list, with what chance)."""
-    shown = [c for c in best if c >= 0]
-    state, u = uniform(seed)
-    free = [place for place, c in enumerate(shown) if not pin[c]]
-    wanted = min(math.floor(share * len(shown) + u), len(free))
-    given = free[len(free) - wanted :]
-    used = {0, *(group[c] for place, c in enumerate(shown) if place not in given)}
-    candidates = [c for c in range(len(kept)) if kept[c] and not pin[c]]
-    pool = [c for c in candidates if group[c] not in used | set(tasted)]
-    pool = pool or [c for c in candidates if group[c] not in used]
-    pool = pool or [c for c in candidates if c not in shown]
-    found, size, least = {}, len(pool), math.floor(share * len(shown))
-    limit, beyond = min(size, len(free)), share * len(shown) - least
-    expected = min(least, limit) * (1 - beyond) + min(least + 1, limit) * beyond
-    for turn in range(min(wanted, size)):
-        state, u = uniform(state)
-        other = turn + math.floor(u * (size - turn))
-        pool[turn], pool[other] = pool[other], pool[turn]
-        found[pool[turn]] = given[len(given) - min(wanted, size) + turn] + 1, expected / size
-    return found
 
 
 def mix(items: Sequence[Ints], weight: Numbers) -> dict[int, float]:

@@ -16,13 +16,14 @@ def remember(history: Sequence[Act], new: Sequence[Act], most: int) -> tuple[lis
     return kept, fresh
 
 
-def see(seen: Sequence[int], items: Sequence[int], most: int) -> list[int]:
-    """Give the newest `most` distinct items, in the order in which they were first seen."""
-    kept = list(seen)
+def see(seen: Sequence[int], items: Sequence[int], most: int) -> tuple[list[int], list[bool]]:
+    """Give the newest `most` distinct items, in the order in which they were first seen, and which came in."""
+    kept, novel = list(seen), []
     for item in items:
-        if item not in kept:
+        novel.append(item not in kept)
+        if novel[-1]:
             kept = [*kept, item][-most:]
-    return kept
+    return kept, novel
 
 
 def beginnings(seen: Sequence[int], items: Sequence[int], fresh: Sequence[bool], most: int) -> list[bool]:

@@ -5,13 +5,14 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import oracles
+import oracles_exploring
 import oracles_folding
+import oracles_lists
 import oracles_terms
 import oracles_tower
 from foryou import kernels
@@ -40,7 +41,8 @@ def slates(draw: st.DrawFn) -> SimpleNamespace:
 def test_every_kernel_has_a_slow_version() -> None:
     public = [name for name, one in vars(kernels).items() if hasattr(one, "py_func") and not name.startswith("_")]
     assert public
-    slow = vars(oracles) | vars(oracles_terms) | vars(oracles_folding) | vars(oracles_tower)
+    files = (oracles, oracles_terms, oracles_folding, oracles_tower, oracles_lists, oracles_exploring)
+    slow = {name: one for file in files for name, one in vars(file).items()}
     assert [name for name in public if not inspect.isfunction(slow.get(name))] == []
 
 
@@ -178,47 +180,14 @@ def test_member_finds_exactly_the_items_that_were_seen(item: np.ndarray, seen: n
 
 
 @SOME
-@given(st.integers(0, 2**64 - 1))
-def test_random_numbers_are_those_of_splitmix64(seed: int) -> None:
-    state, number = kernels.uniform(np.uint64(seed))
-    assert (int(state), number) == oracles.uniform(seed)
-    assert 0 <= number < 1
-
-
-def test_random_numbers_are_uniform() -> None:
-    state, numbers = np.uint64(1), []
-    for _ in range(2_000):
-        state, number = kernels.uniform(np.uint64(state))
-        numbers.append(number)
-    count = np.histogram(numbers, 10, (0, 1))[0]
-    assert ((count - 200) ** 2 / 200).sum() < 21.7  # χ² of 9 degrees of freedom, one in a hundred
-
-
-@SOME
-@given(slates(), st.sampled_from([0.0, 0.1, 0.34, 0.5, 1.0]), st.integers(0, 2**64 - 4), st.booleans())
-def test_exploration_pins_what_its_slow_version_pins(
-    one: SimpleNamespace, share: float, seed: int, pinned: bool
-) -> None:
-    kept = (one.item > 0) & (one.dropped == 0) & np.isfinite(one.score)
-    by_hand = one.pin * pinned
-    best = kernels.top(one.item, one.score, one.dropped, by_hand, one.k)
-    tasted = one.group[:, :1].copy()
-    seeds = np.array([seed + b for b in range(len(one.k))], np.uint64)
-    pin, propensity = by_hand.copy(), np.ones(one.item.shape, np.float32)
-    kernels.explore(kept, one.group, best, one.k, tasted, share, seeds, pin, propensity)
-    for b in range(len(one.k)):
-        found = oracles.explore(kept[b], one.group[b], best[b], tasted[b], share, seed + b, by_hand[b])
-        new = np.flatnonzero(pin[b] != by_hand[b])
-        assert {int(c): int(pin[b, c]) for c in new} == {c: place for c, (place, _) in found.items()}
-        for c in range(one.item.shape[1]):
-            assert propensity[b, c] == pytest.approx(found.get(c, (0, 1.0))[1], rel=1e-6)
-        only = slice(b, b + 1)
-        alone, chance = by_hand[only].copy(), np.ones_like(propensity[only])
-        kernels.explore(
-            kept[only], one.group[only], best[only], one.k[only], tasted[only], share, seeds[only], alone, chance
-        )
-        assert alone.tolist() == pin[only].tolist()
-        assert chance.tobytes() == propensity[only].tobytes()
+@given(st.lists(st.integers(1, 2**64 - 1), max_size=60, unique=True), st.lists(st.integers(0, 2**64 - 1), max_size=9))
+def test_numbers_of_hashes_are_found_wherever_they_lie(hashes: list[int], others: list[int]) -> None:
+    table = np.array([0, *hashes], np.uint64)
+    order = (np.argsort(table[1:], kind="stable") + 1).astype(np.int32)
+    wanted = [*others, *hashes]
+    found = np.full(len(wanted), 7, np.int32)
+    kernels.numbers_of(table, order, np.array(wanted, np.uint64), found)
+    assert found.tolist() == oracles.numbers_of([0, *hashes], wanted)
 
 
 @st.composite

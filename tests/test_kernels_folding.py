@@ -35,7 +35,7 @@ def test_histories_and_items_seen_are_those_of_the_plain_words(
     people: list[tuple[list[oracles.Act], list[oracles.Act]]],
 ) -> None:
     histories = [oracles.remember([], old, MOST)[0] for old, _ in people]
-    seen = [oracles.see([], [item for _, _, item in old], MOST_SEEN) for old, _ in people]
+    seen = [oracles.see([], [item for _, _, item in old], MOST_SEEN)[0] for old, _ in people]
     new = [acts for _, acts in people]
     items = [[item for _, _, item in acts] for acts in new]
     first, start, seen_start = (starts([len(part) for part in parts]) for parts in (new, histories, seen))
@@ -48,7 +48,8 @@ def test_histories_and_items_seen_are_those_of_the_plain_words(
     kernels.latest(out, place, size, 3, views, count)
     room = starts([MOST_SEEN] * len(people))
     both, many = np.zeros(room[-1], np.uint32), np.zeros(len(people), np.int64)
-    kernels.see(flat_seen, seen_start, low, first, MOST_SEEN, both, room, many)
+    novel = np.zeros(len(low), np.bool_)
+    kernels.see(flat_seen, seen_start, low, first, MOST_SEEN, both, room, many, novel)
     began = np.zeros(len(low), np.bool_)
     kernels.beginnings(flat_seen, seen_start, low, first, fresh, FIRST, began)
     for u in range(len(people)):
@@ -58,5 +59,7 @@ def test_histories_and_items_seen_are_those_of_the_plain_words(
         assert [tuple(int(row[name]) for name in ("at_ms", "event", "item")) for row in found] == kept
         assert fresh[mine].tolist() == said
         assert views[u, : count[u]].tolist() == oracles.latest(kept, 3, VIEWS)
-        assert both[room[u] : room[u] + many[u]].tolist() == oracles.see(seen[u], items[u], MOST_SEEN)
+        assert (both[room[u] : room[u] + many[u]].tolist(), novel[mine].tolist()) == oracles.see(
+            seen[u], items[u], MOST_SEEN
+        )
         assert began[mine].tolist() == oracles.beginnings(seen[u], items[u], said, FIRST)

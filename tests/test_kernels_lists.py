@@ -1,8 +1,9 @@
-"""Do the kernels of the lists say what plain numpy says?"""
+"""Do the kernels of the lists say what their slow versions say?"""
 
 import numpy as np
 import pytest
 
+import oracles_lists
 from foryou import kernels
 
 RANDOM = np.random.default_rng(3)
@@ -15,7 +16,10 @@ def test_vectors_in_bytes_are_off_by_half_a_unit_at_most(width: int) -> None:
     code, unit = np.empty(vectors.shape, np.int8), np.empty(50, np.float32)
     kernels.in_bytes(vectors, code, unit)
     assert (np.abs(code * unit[:, None] - vectors) <= 0.501 * unit[:, None]).all()
-    np.testing.assert_allclose(unit, np.abs(vectors).max(axis=1) / 127, rtol=1e-6)
+    expected, units = oracles_lists.in_bytes(vectors)
+    np.testing.assert_allclose(unit, units, rtol=1e-6)
+    assert np.abs(code - np.array(expected)).max() <= 1  # one apart where a value lies between two
+    assert (code != np.array(expected)).mean() < 0.01
 
 
 def test_dots_of_halves_are_those_of_the_widened_vectors() -> None:
@@ -26,13 +30,12 @@ def test_dots_of_halves_are_those_of_the_widened_vectors() -> None:
     item[0, 0] = 1
     out = np.empty(item.shape, np.float32)
     kernels.dots_of_halves(user, halves.view(np.uint16), item, out)
-    wide = np.concatenate([halves.astype(np.float32), np.zeros((5, 24), np.float32)])
-    wide[0] = 0
-    np.testing.assert_allclose(out, np.einsum("bcd,bd->bc", wide[item], user), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(out, oracles_lists.dots_of_halves(user, halves, item), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("some", [False, True])
 @pytest.mark.parametrize("slack", [0.0, 100.0])
-def test_a_scan_gives_the_best_of_what_it_looks_at_and_with_much_slack_the_best_of_all(slack: float) -> None:
+def test_a_scan_gives_the_best_of_what_it_looks_at_and_with_much_slack_of_all(slack: float, some: bool) -> None:
     lists, width, n = 3, 16, 40
     block_start = np.array([0, 4, 4, 10], np.int64)  # the second one is empty
     vectors = RANDOM.normal(0, 1, (10 * kernels.BLOCK, width)).astype(np.float32)
@@ -49,13 +52,24 @@ def test_a_scan_gives_the_best_of_what_it_looks_at_and_with_much_slack_the_best_
     user = RANDOM.normal(0, 1, (5, width)).astype(np.float32)
     item, score = np.empty((5, n), np.int32), np.empty((5, n), np.float32)
     longest = norm.reshape(-1, kernels.BLOCK)[:, 0].astype(np.float32)
+    allowed = RANDOM.random(len(vectors) + 1) < 0.7 if some else np.ones(0, np.bool_)
     looked = kernels.scan_lists(
-        user, centre, centre_unit, np.ones(lists, np.float32), block_start, longest, code, unit, number,
-        np.ones(0, np.bool_), slack, item, score,
+        user, centre, centre_unit, np.ones(lists, np.float32), block_start, longest, code, unit, number, allowed,
+        slack, item, score,
     )  # fmt: skip
     product = user @ (code * unit[:, None]).T
     np.testing.assert_allclose(score, np.take_along_axis(product, item - 1, axis=1), rtol=1e-3, atol=1e-3)
+    assert not some or allowed[item].all()
     assert looked <= 5 * len(vectors)
     if slack:
-        best = -np.sort(-product, axis=1)[:, :n]
-        np.testing.assert_allclose(-np.sort(-score, axis=1), best, rtol=1e-3, atol=1e-3)
+        best = oracles_lists.scan_lists(user, code * unit[:, None], number, allowed, n)
+        sums = [[one for one, _ in row] for row in best]
+        np.testing.assert_allclose(-np.sort(-score, axis=1), sums, rtol=1e-3, atol=1e-3)
+
+
+def test_halves_are_widened_row_by_row() -> None:
+    halves = RANDOM.normal(0, 0.5, (30, 11)).astype(np.float16)
+    item = np.array([4, 0, 29, 4], np.int32)
+    out = np.empty((4, 11), np.float32)
+    kernels.widened(halves.view(np.uint16), item, out)
+    assert out.tolist() == oracles_lists.widened(halves, item)

@@ -159,7 +159,7 @@ def solved(one: SimpleNamespace, power: float = 0.0) -> tuple[NDArray[np.float32
     place = np.full((queries, FOLD), 7, np.int32)
     kernels.fold_in(
         one.vectors, one.spectrum, one.history, one.confidence, one.preference, UNOBSERVED, REGULARISATION, power,
-        user, inverse, place,
+        len(one.vectors) - 1, user, inverse, place,
     )  # fmt: skip
     return user, inverse, place
 
@@ -173,7 +173,7 @@ def without_each(one: SimpleNamespace, power: float = 0.0) -> NDArray[np.float32
     filled = out(*one.history.shape, one.item.shape[1])
     kernels.without_each(
         one.vectors, one.spectrum, one.history, one.preference, UNOBSERVED, REGULARISATION, power,
-        inverse, place, user, one.item, filled,
+        len(one.vectors) - 1, inverse, place, user, one.item, filled,
     )  # fmt: skip
     return filled
 

@@ -25,6 +25,7 @@ from foryou.domain.ports import ModelStore
 from foryou.domain.records import Change
 from foryou.domain.release import Release
 from foryou.domain.slate import Answer, Query, Trace, View
+from foryou.domain.tried import NOT_TRIED
 from foryou.features import trending
 from foryou.features.assemble import fingerprint
 from foryou.features.fold import fold
@@ -115,7 +116,7 @@ class Shop:
         self.store = SqliteFeatures(":memory:", self.clock)
         self.model = model or bundle()
         self.catalog = of or catalog()
-        self.lists = NO_LISTS
+        self.lists, self.tried = NO_LISTS, NOT_TRIED
         self.placement = placement
         self.pipeline = self.made(placement)
         self._token = self.store.lease("shop", 10**12)
@@ -128,7 +129,7 @@ class Shop:
 
     def view(self) -> View:
         view = trending.view(self.catalog, self.store.trending(), self.clock.now_ms())
-        return replace(view, shelf=shelf(self.lists, self.catalog))
+        return replace(view, shelf=shelf(self.lists, self.catalog), tried=self.tried)
 
     def listed(self, name: str, *item_ids: str, **what: object) -> None:
         """Put a list, as the stream `lists` would."""

@@ -15,9 +15,11 @@ from msgspec.inspect import StructType, type_info
 
 from foryou.domain.errors import Invalid
 from foryou.domain.expression import parse
+from foryou.domain.rollout import steps_of
 
 PREFIX = "FORYOU_"
 CURSOR_SECRET = "FORYOU_CURSOR_SECRET"
+ADMIN_KEY = "FORYOU_ADMIN_KEY"
 SECRET_CHARS = 16
 HOME = Path("var/home")
 
@@ -170,6 +172,14 @@ class Placement(Group, frozen=True):
         float, Meta(ge=0, le=1, description="how far the mix of categories follows the history (0..1); 0 = not")
     ] = 0.0
     explore_share: Annotated[float, Meta(ge=0, le=1, description="share of places given to chance (0..1)")] = 0.1
+    explore: Annotated[
+        Literal["thompson", "random"], Meta(description="how chance is dealt: by what was learned, or evenly")
+    ] = "thompson"
+    new_impressions: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="times that each new item is shown, from these places; 0 = as it comes"),
+    ] = 50
+    pace_days: Annotated[float, Meta(gt=0, le=90, description="days over which a new item gets its impressions")] = 3.0
 
 
 def _placements() -> dict[str, Placement]:
@@ -272,6 +282,10 @@ class Train(Group, frozen=True):
     objective: Annotated[
         Literal["click", "watch_time"], Meta(description="what rankers are learned for: choices, or seconds watched")
     ] = "click"
+    teacher_share: Annotated[
+        float,
+        Meta(ge=0, le=1, description="share of what the MLP learns that the teacher of --weekly says"),
+    ] = 0.0
     taken_up: Annotated[int, Meta(ge=1, description="answers taken up, to learn rankers from what was shown")] = 1_000
     graph_spectrum: Annotated[
         int, Meta(ge=1, le=4_096, description="graph filter: singular vectors of its low pass")
@@ -309,6 +323,45 @@ class Train(Group, frozen=True):
     two_tower: TwoTower = TwoTower()
 
 
+class Rollouts(Group, frozen=True):
+    """How a new bundle reaches everybody, and what makes it return."""
+
+    schedule: Annotated[
+        str,
+        Meta(
+            max_length=500, description="steps after training, such as shadow:10m,10:1h,50:6h,100:1h; empty = at once"
+        ),
+    ] = ""
+    watch_s: Annotated[
+        float, Meta(ge=0, le=604_800, description="s that a bundle put in force at once is watched, the old one ready")
+    ] = 600.0
+    fault_share: Annotated[
+        float,
+        Meta(ge=0, le=1, description="share of a new bundle's queries that may go wrong before it returns (0..1)"),
+    ] = 0.01
+    slower: Annotated[
+        float, Meta(ge=1, le=1_000, description="times as long as with the old bundle that its batches may compute")
+    ] = 2.0
+    slower_ms: Annotated[float, Meta(ge=0, le=60_000, description="ms longer that they may compute in any case")] = 5.0
+    metric: Annotated[
+        Literal["ctr", "clicks", "conversion", "dwell", "revenue", "diversity"],
+        Meta(description="what users do with old and new is compared by"),
+    ] = "ctr"
+    effect: Annotated[
+        float, Meta(gt=0, le=1, description="relative drop of it that the comparison is sharpest for (0.1 = 10 %)")
+    ] = 0.1
+    drop: Annotated[
+        float,
+        Meta(ge=0, le=1, description="relative drop of it that is borne; a certain larger one returns the bundle"),
+    ] = 0.0
+    look_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="s between looks at the schedule and at what users did")
+    ] = 10.0
+    guardrails_s: Annotated[
+        float, Meta(ge=0, le=86_400, description="s between looks at the guardrails of experiments; 0 = none")
+    ] = 300.0
+
+
 class Observe(Group, frozen=True):
     """What is told of the processes: metrics, traces, logs."""
 
@@ -343,9 +396,11 @@ class Config(Group, frozen=True):
     fold: Fold = Fold()
     trend: Trend = Trend()
     train: Train = Train()
+    rollout: Rollouts = Rollouts()
     ensemble: Ensemble = Ensemble()
     observe: Observe = Observe()
     placements: dict[str, Placement] = msgspec.field(default_factory=_placements)
+    experiments: dict[str, Any] = {}  # by name, as the API takes them; `foryou experiment apply` begins them
 
 
 def load(home: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Config:
@@ -376,6 +431,8 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
         )  # fmt: skip
     for name, placement in found.placements.items():
         _check(f"placements.{name}", placement)
+    if found.rollout.schedule:
+        steps_of(found.rollout.schedule, "rollout.schedule")
     return found
 
 
@@ -412,7 +469,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in environment.items():
-        if not name.startswith(PREFIX) or name in ("FORYOU_REQUIRE_SERVICES", CURSOR_SECRET):
+        if not name.startswith(PREFIX) or name in ("FORYOU_REQUIRE_SERVICES", CURSOR_SECRET, ADMIN_KEY):
             continue
         *groups, leaf = name.removeprefix(PREFIX).lower().split("__")
         branch = tree
@@ -441,14 +498,26 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def admin_key(environment: Mapping[str, str] | None = None) -> str:
+    """Give the key of who may steer, "" = nobody may over the network: a variable, so that no setting shows it.
+
+    Raises Invalid where it could be guessed.
+    """
+    return _secret(ADMIN_KEY, environment)
+
+
 def cursor_secret(environment: Mapping[str, str] | None = None) -> str:
     """Give the secret that signs cursors, "" = the home makes its own: a variable, so that no setting shows it.
 
     Raises Invalid where it could be guessed.
     """
-    said = (os.environ if environment is None else environment).get(CURSOR_SECRET, "")
+    return _secret(CURSOR_SECRET, environment)
+
+
+def _secret(name: str, environment: Mapping[str, str] | None) -> str:
+    said = (os.environ if environment is None else environment).get(name, "")
     if 0 < len(said) < SECRET_CHARS:
-        raise Invalid(CURSOR_SECRET, f"has {len(said)} characters", f"use {SECRET_CHARS} random ones or more")
+        raise Invalid(name, f"has {len(said)} characters", f"use {SECRET_CHARS} random ones or more")
     return said
 
 
@@ -472,7 +541,10 @@ def _leaves(prefix: str, group: Group, default: Group) -> Iterator[tuple[str, An
             yield from _leaves(f"{prefix}{name}.", value, usual)
         elif isinstance(value, dict):
             for key, member in value.items():
-                yield from _leaves(f"{prefix}{name}.{key}.", member, usual.get(key, type(member)()))
+                if isinstance(member, Group):
+                    yield from _leaves(f"{prefix}{name}.{key}.", member, usual.get(key, type(member)()))
+                else:
+                    yield f"{prefix}{name}.{key}", member, None, "an experiment, as the API takes it"
         else:
             meaning = getattr(hints[name], "extra_json_schema", None) or {}
             yield f"{prefix}{name}", value, usual, meaning.get("description", "")

@@ -63,6 +63,15 @@ def test_fields_that_are_not_said_have_the_defaults_of_rest_and_false_can_be_sai
     assert [one.item_id for one in everybody.items] == ["rake", "lamp"]
 
 
+def test_a_feed_goes_on_where_its_cursor_says(caller: Caller) -> None:
+    first = caller.recommender.Recommend(pb.RecommendRequest(user_id="ann", num_results=2))
+    then = caller.recommender.Recommend(pb.RecommendRequest(user_id="ann", num_results=2, cursor=first.next_cursor))
+    assert [one.item_id for one in first.items] == ["arrakis", "rake"]
+    assert not {one.item_id for one in then.items} & {"arrakis", "rake"}
+    forged = refused(caller.recommender.Recommend, pb.RecommendRequest(user_id="ann", cursor="forged"))
+    assert forged.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_similar_items_are_those_of_rest(caller: Caller) -> None:
     answer = caller.recommender.Similar(pb.SimilarRequest(item_id="teapot", num_results=2))
     assert [one.item_id for one in answer.items] == ["cup", "lamp"]

@@ -27,6 +27,7 @@ def test_a_list_lives_from_put_to_delete(shop: Shop) -> None:
     assert said == {
         "name": "summer sale", "kind": "sponsored", "item_ids": ["dune", "arrakis"], "start_ms": 0, "end_ms": 0,
         "placements": [], "quota": 2, "label": "Sponsored by Acme", "active": True, "unknown_item_ids": [],
+        "impressions_per_day": 0,
     }  # fmt: skip
     assert shop.client.get("/v1/lists/summer%20sale").json() == said
     put(shop, "editors", kind="editorial", item_ids=["cup"])

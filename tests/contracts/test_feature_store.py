@@ -318,3 +318,24 @@ def test_of_processes_that_want_the_lease_one_gets_it(
     tokens = course.race(racers.take_lease, features_backend)
     assert sorted(token > 0 for token in tokens) == [False, True]
     features.write(change(-1, 0), max(tokens))
+
+
+def test_tallies_are_added_up_by_kind_and_day_and_cut_by_kind(features: FeatureStore, token: int) -> None:
+    day, item = 19_700, 2**64 - 3
+    said = {"shown": {(day, item): 3, (day - 1, 7): 1}, "together": {(day, 7 << 32 | 9): 1}, "sponsored": {(day, 7): 2}}
+    features.write(change(-1, 0, tallies=said), token)
+    exposed = Change(0, {"exposures": -1}, {"exposures": 5}, {}, {}, {}, {"shown": {(day + 4, item): 4}})
+    features.write(exposed, token)
+    features.write(change(0, 1, tallies={"sponsored": {(day + 4, 8): 1}, "shown": {(day + 4, item): 1}}), token)
+    found = features.tallies()
+    rows = {
+        kind: sorted(zip(one.day.tolist(), one.item.tolist(), one.count.tolist(), strict=True))
+        for kind, one in found.by_kind.items()
+    }
+    assert rows == {
+        "shown": [(day - 1, 7, 1), (day, item, 3), (day + 4, item, 5)],
+        "together": [(day, 7 << 32 | 9, 1)],
+        "sponsored": [(day + 4, 8, 1)],
+    }
+    assert (found.events, found.exposures) == ({0: 1}, {0: 5})
+    assert len(found.of("taken").day) == 0

@@ -80,10 +80,10 @@ def test_an_item_that_is_sold_out_leaves_the_lists_for_strangers(served: tuple[S
 def test_a_flood_is_answered_in_part_and_forgotten_soon(served: tuple[Server, int]) -> None:
     server, _ = served
     path = "/v1/recommendations?num_results=20&deadline_ms=1000&user_id=u{}"
-    flood = steady(server, lambda number: load.get(path.format(number)), 50_000, 0.2, connections=1_000)
+    flood = steady(server, lambda number: load.get(path.format(number)), 20_000, 0.2, connections=1_000)
     assert flood.all.errors == 0
     assert set(flood.all.statuses) <= {200, 503}
-    assert sum(flood.all.statuses.values()) == 10_000
+    assert sum(flood.all.statuses.values()) == 4_000
     assert flood.all.statuses[200] > 100
     assert flood.degraded + flood.all.statuses.get(503, 0) > 0
     assert soon(lambda: not any("overload" in one for one in get(server, path.format("x"))["degraded"]))

@@ -131,3 +131,16 @@ def test_items_that_came_after_the_training_get_nought_and_do_not_disturb() -> N
     one.fill(asked, np.array([[len(VECTORS) + 3, 1]], np.int32), out)
     assert out[0, 0] == 0
     assert np.isfinite(out).all()
+
+
+def test_vectors_of_sixteen_bits_give_the_scores_of_the_same_values_in_thirty_two() -> None:
+    turned, spectrum = rotated(VECTORS)
+    halves = turned.astype(np.float16)
+    narrow, wide = FoldIn(halves, spectrum, PLAIN), FoldIn(halves.astype(np.float32), spectrum, PLAIN)
+    one, other = batch(ANN, ANN[:2]), batch(ANN, ANN[:2])
+    np.testing.assert_allclose(scores(narrow, one), scores(wide, other), rtol=1e-5, atol=1e-6)
+    left = [np.empty((2, 5, ALL.shape[1]), np.float32) for _ in range(2)]
+    asked = np.repeat(ALL, 2, axis=0)
+    narrow.without(one, asked, left[0])
+    wide.without(other, asked, left[1])
+    np.testing.assert_allclose(*left, rtol=1e-4, atol=1e-5)

@@ -130,7 +130,7 @@ def test_the_trace_has_every_stage_in_order_with_the_candidates_kept(shop: Shop)
     names = [name for name, _, _ in trace.stages]
     assert names == [
         "hydrate", "represent", "collaborative", "item_to_item", "content", "popular", "new_arrivals", "editorial",
-        "sponsored", "asked", "unavailable", "seen", "feed", "filter", "row", "rank", "sponsored_places",
+        "sponsored", "due", "asked", "unavailable", "seen", "feed", "filter", "row", "rank", "sponsored_places",
         "editorial_places", "category_cap", "exploration", "select", "explain",
     ]  # fmt: skip
     kept = {name: count for name, _, count in trace.stages}

@@ -182,7 +182,8 @@ def test_a_server_that_hangs_costs_one_read_its_patience_and_its_replica_answers
         assert shop.timed() < 1.0
         for _ in range(30):
             assert shop.ages() == {30}
-        assert sorted(shop.timed() for _ in range(20))[10] < 0.02
+        middle = sorted(shop.timed() for _ in range(20))[10]
+        assert middle < Patience().read_ms / 1e3, "nobody waits for the one that hangs"
     finally:
         os.kill(pid, signal.SIGCONT)
     until(lambda: (shop.write(33), shop.ages() == {33})[1])
@@ -215,7 +216,8 @@ def test_a_master_that_is_killed_stops_no_reader_and_the_worker_goes_on(shop: Sh
     assert all((found[place] is None) == (place in missing) for place in range(len(USERS)))
     with pytest.raises(Unavailable):
         shop.features.trending()
-    assert sorted(shop.timed() for _ in range(20))[10] < 0.02
+    middle = sorted(shop.timed() for _ in range(20))[10]
+    assert middle < Patience().read_ms / 1e3, "nobody waits for those that are gone"
     survivor = _without_majority(shop, cluster)
     until(lambda: "cluster_state:fail" in ask(survivor, "cluster", "info"))
     assert max(shop.timed() for _ in range(10)) < 0.25  # redis-py would wait a quarter of a second, again and again

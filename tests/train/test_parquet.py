@@ -8,15 +8,18 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+import test_fit
+import test_two_tower_served
 
 import worlds
+from foryou.config import Placement
 from foryou.domain.bundle import Manifest
 from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.train import parquet
 from foryou.wiring.exporting import exported
 from foryou.wiring.home import Home
-from foryou.wiring.models import FEATURES
-from foryou.wiring.training import release
+from foryou.wiring.models import FEATURES, TOWER_PRIORS
+from foryou.wiring.training import fitting, release
 
 
 def quiet(done: int, total: int) -> None:
@@ -83,6 +86,33 @@ def test_heaviest_links_groups_and_lists_of_items_name_their_items() -> None:
     assert told["kin"] == [("b", "a")]
     assert told["mlp-mean"] == [(0, "x", 7.0), (0, "y", 8.0)]
     assert [row for row, _ in told["layer"]] == [0, 1, 2]
+
+
+def test_graph_and_towers_stand_beside_the_ids_of_their_items_too(tmp_path: Path) -> None:
+    placement = Placement(graph=20, two_tower=20)
+    config = msgspec.structs.replace(test_two_tower_served.WANTED, placements={"home": placement})
+    catalog = test_fit.catalog_of(test_fit.WORLD)
+    log = test_fit.log_of(test_fit.WORLD, catalog)
+    bundle, _ = fitting(config, test_fit.quiet).bundle(log, catalog, "v1", 77, tmp_path / "work")
+    home = worlds.home_in(tmp_path / "home")
+    home.models.publish_catalog(catalog)
+    home.models.publish(bundle)
+    exported(home, "v1", tmp_path / "out", quiet)
+    home.close()
+    ids = [catalog.id_of(number) for number in range(1, len(catalog) + 1)]
+    for name in ("graph_into", "graph_out", "tower-vectors"):
+        table = pl.read_parquet(tmp_path / "out" / f"{name}.parquet")
+        assert table["item_id"].to_list() == ids
+        np.testing.assert_array_equal(table["vector"].to_numpy(), np.asarray(bundle.arrays[name])[1:])
+    links = pl.read_parquet(tmp_path / "out" / "graph_ids.parquet")
+    assert not (tmp_path / "out" / "graph_values.parquet").exists()
+    number = {one: at for at, one in enumerate(ids, start=1)}
+    others, weights = (np.asarray(bundle.arrays[name]) for name in ("graph_ids", "graph_values"))
+    assert len(links) == np.count_nonzero(others) > 0
+    for item, other, weight in links.sample(20, seed=1).iter_rows():
+        assert weight == weights[number[item]][others[number[item]] == number[other]]
+    blend = pl.read_parquet(tmp_path / "out" / "blend.parquet")
+    assert blend["input"].to_list() == [*TOWER_PRIORS, *TOWER_PRIORS]
 
 
 def test_without_a_version_the_bundle_in_force_is_written_into_the_home(home: Home) -> None:

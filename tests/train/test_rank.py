@@ -74,7 +74,7 @@ def test_the_deep_one_holds_the_blend_half_and_half() -> None:
     choices = world(crossed=False, lists=200)
     found = learned(choices, settings(), quiet)
     mlp = {key.removeprefix("mlp-"): array for key, array in found.arrays.items() if key.startswith("mlp-")}
-    alone = fit_mlp(rank._groups(choices, np.arange(200), settings()), settings().fit, None, settings().prior)
+    alone = fit_mlp(rank.grouped(choices, np.arange(200), settings()), settings().fit, None, settings().prior)
     inputs = choices.inputs[0].copy()
     both, only = np.empty(20, np.float32), np.empty(20, np.float32)
     Ranker(mlp).score(inputs, both)

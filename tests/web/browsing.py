@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+ADMIN_KEY = "a key of the tests, long enough"
 PATIENCE_MS = 60_000  # on a busy machine
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 860}
 

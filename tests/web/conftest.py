@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Seen, opened
+from browsing import ADMIN_KEY, Seen, opened
 from playwright.sync_api import Browser, sync_playwright
 
 import worlds
 from foryou.config import load
 from foryou.domain import catalog as catalogs
+from foryou.domain.bundle import ModelBundle
 from foryou.domain.errors import Unavailable
 from foryou.domain.event import Action, Event
 from foryou.domain.item import ItemChange
@@ -40,6 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = load(folder, {}, serve={"port": port, "workers": 1, "deadline_ms": 30_000, "viewed": "watched"})
     command, environment = launch(config)
     environment |= {"FORYOU_SERVE__DEADLINE_MS": "30000", "FORYOU_SERVE__VIEWED": "watched"}
+    environment |= {"FORYOU_ADMIN_KEY": ADMIN_KEY, "FORYOU_ROLLOUT__SCHEDULE": "shadow:1h,10:1h,100:1h"}
     process = subprocess.Popen(command, env=environment)
     try:
         yield _ready(f"http://127.0.0.1:{port}", process)
@@ -72,6 +74,10 @@ def _filled(folder: Path) -> None:
     home.models.publish_catalog(catalogs.build(worlds.films(), "films", home.items.position()))
     home.models.publish(worlds.bundle("v1", trending=0.5, category_match=0.3, search_match=3.0, welcome=0.1))
     home.models.replace_release(worlds.release("v1", 1), 0)
+    page = folder / "report.html"
+    page.write_text("<h1>How v2 was judged</h1>", encoding="utf-8")
+    second = worlds.bundle("v2", trending=0.5, category_match=0.3, search_match=3.0, welcome=0.1)
+    home.models.publish(ModelBundle(second.manifest, second.arrays, {page.name: page}))
     home.close()
 
 

@@ -35,6 +35,7 @@ def chosen(live: Live, query: Query, placement: str) -> tuple[Arm, Pipeline, Par
 
 def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part = NO_PART) -> Exposure:
     """Give what must be remembered of an answer so that it can be reproduced."""
+    tried = answer.view.tried
     return Exposure(
         recommendation_id=name,
         user_id=query.user_id,
@@ -69,6 +70,10 @@ def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part
         row=query.row,
         experiment=part.name,
         experiments=dict(part.position),
+        expected=answer.expected,
+        tallied=(dict(tried.tallies.events), dict(tried.tallies.exposures), tried.at_ms)
+        if tried.at_ms
+        else ({}, {}, 0),
     )
 
 

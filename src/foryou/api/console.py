@@ -4,20 +4,20 @@ import asyncio
 import time
 
 from foryou.api import schema
+from foryou.api.models import REPORT
 from foryou.api.parts import Parts
 from foryou.domain.bundle import Manifest
 from foryou.domain.errors import Unavailable
-from foryou.domain.ports import ModelStore
 
 NEWEST = 20  # bundles that are shown
 KEPT_S = 5.0  # between looks into the model store, which may be far away
 
 
 class Console:
-    """Gives what this process serves and knows. models: where bundles lie."""
+    """Gives what this process serves and knows."""
 
-    def __init__(self, parts: Parts, models: ModelStore) -> None:
-        self._parts, self._models = parts, models
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._manifests: list[Manifest] = []
         self._away, self._due = "", 0.0
 
@@ -37,12 +37,18 @@ class Console:
 
     def _look(self) -> None:
         try:
-            self._manifests, self._away = self._models.versions()[-NEWEST:], ""
+            self._manifests, self._away = self._parts.models.versions()[-NEWEST:], ""
         except Unavailable as error:
             self._away = str(error)
 
 
 def _bundle(one: Manifest) -> schema.ConsoleBundle:
     return schema.ConsoleBundle(
-        one.version, one.created_ms, one.gate.verdict, one.gate.reason, one.ranker, one.report | one.gate.metrics
+        one.version,
+        one.created_ms,
+        one.gate.verdict,
+        one.gate.reason,
+        one.ranker,
+        one.report | one.gate.metrics,
+        any(name.endswith(f"/{REPORT}") for name in one.checksums),
     )

@@ -10,18 +10,20 @@ import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
-from struct import Struct
+from struct import Struct, pack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.errors import Invalid
-from foryou.domain.event import hashes
+from foryou.domain.event import hash64
 from foryou.serve.feed import memory
 
 LASTS_MS = 86_400_000  # a feed that rests longer is over
 MAX_ITEMS = 10_000  # of one feed
+POPULAR = 16_384  # items whose hash is remembered
 FEW = 100  # items that are not worth the time to make them smaller
 _PLAIN, _PACKED, _MAC_BYTES = 1, 2, 16
 _HEAD = Struct("<BI8s")
@@ -36,11 +38,14 @@ class Cursors:
 
     def after(self, fed: bytes, item_ids: Sequence[str], scope: tuple[str, ...], now_ms: int) -> str | None:
         """Give the cursor of a feed that has shown `fed` and now these items; None where it has no room for more."""
-        new = hashes(list(item_ids)).astype("<u4").tobytes()
-        shown = np.unique(memory(fed + new))
-        if len(shown) > MAX_ITEMS:
-            return None
-        form, kept = (_PLAIN, shown.tobytes()) if len(shown) <= FEW else (_PACKED, _packed(shown))
+        new = {_low(item_id) for item_id in item_ids}
+        if not fed and len(new) <= FEW:  # most answers, so nothing of numpy
+            form, kept = _PLAIN, pack(f"<{len(new)}I", *sorted(new))
+        else:
+            shown = np.union1d(memory(fed), np.array([*new], np.uint32))
+            if len(shown) > MAX_ITEMS:
+                return None
+            form, kept = (_PLAIN, shown.astype("<u4").tobytes()) if len(shown) <= FEW else (_PACKED, _packed(shown))
         said = _HEAD.pack(form, now_ms // 1_000, _scope(scope)) + kept
         return urlsafe_b64encode(self._mac(said) + said).rstrip(b"=").decode()
 
@@ -62,6 +67,11 @@ class Cursors:
 
     def _mac(self, said: bytes) -> bytes:
         return hmac.digest(self._secret, said, "sha256")[:_MAC_BYTES]
+
+
+@lru_cache(maxsize=POPULAR)
+def _low(item_id: str) -> int:
+    return hash64(item_id) & 0xFFFF_FFFF
 
 
 def _packed(shown: NDArray[np.uint32]) -> bytes:

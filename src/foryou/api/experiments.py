@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -57,6 +58,28 @@ class Registry:
                 f"There are {len(known.by_name)} experiments, limit {MAX_EXPERIMENTS}; reuse the name of one"
             )
         return self._kept(made, now_ms)
+
+    def apply(self, said: Mapping[str, Any]) -> dict[str, str]:
+        """Begin or change these experiments, by name; gives what became of each: begun, changed, same or ended.
+
+        One that was stopped stays so. Raises Invalid with the name and the field before anything is stored.
+        """
+        bodies, found = dict[str, schema.ExperimentIn](), dict[str, str]()
+        for name, body in said.items():
+            try:
+                bodies[name] = msgspec.convert(body, schema.ExperimentIn)
+            except msgspec.ValidationError as error:
+                raise Invalid(f"experiments.{name}", str(error), "docs/experiments.md has one that works") from None
+        for name, body in bodies.items():
+            held, now_ms = self.read().by_name.get(name), self._clock.now_ms()
+            if held is not None and held.ended(now_ms) and not body.stop_ms:
+                found[name] = "ended"
+            elif held is not None and begun(checked(_experiment(name, body)), held, now_ms) == held:
+                found[name] = "same"
+            else:
+                self.put(name, body)
+                found[name] = "begun" if held is None else "changed"
+        return found
 
     def stop(self, name: str) -> schema.ExperimentOut:
         """End an experiment now; what was measured stays. Raises NotFound."""

@@ -34,6 +34,7 @@ class Keeper:
         made = ItemList(
             name=name, kind=body.kind, item_ids=tuple(body.item_ids), start_ms=body.start_ms, end_ms=body.end_ms,
             placements=tuple(body.placements), quota=body.quota, label=body.label,
+            impressions_per_day=body.impressions_per_day,
         )  # fmt: skip
         await self._append(ListChange(name=name, received_ms=self._clock.now_ms(), now=made))
         return self._out(made)
@@ -87,5 +88,5 @@ class Keeper:
         active = any(one.holds(placement, now_ms) for placement in self._placements)
         return schema.ListOut(
             one.name, one.kind, one.item_ids, one.start_ms, one.end_ms, one.placements, one.quota, one.label, active,
-            unknown,
+            unknown, one.impressions_per_day,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from foryou.api import schema
 from foryou.api.answers import Part, wire_items, wire_part
 from foryou.api.parts import Parts
+from foryou.domain.clock import DAY_MS
 from foryou.domain.event import hash64
 from foryou.domain.expression import parse
 from foryou.domain.slate import Answer, Query
@@ -71,10 +72,10 @@ class Pages:
 
     def _plans(self, placement: str, survey: Answer, base: Query) -> Sequence[Plan]:
         parts = self._parts
-        new_ms = base.now_ms - parts.new_ms.get(placement, 0)
+        new_ms = base.now_ms - int(parts.placements[placement].new_days * DAY_MS)
         first = Plan(FOR_YOU, parts.words.say(base.language, FOR_YOU))
         rest = plans(survey, base.language, parts.words, new_ms)
-        found = [first, *(one for one in rest if not one.anchor or ITEM in parts.lengths)]
+        found = [first, *(one for one in rest if not one.anchor or ITEM in parts.placements)]
         if not survey.cold:  # to a newcomer all is new
             found.append(Plan(DISCOVER, parts.words.say(base.language, DISCOVER)))
         return found

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foryou.api.cursors import Cursors
+from foryou.api.models import Bundles
 from foryou.config import Placement
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, TimeSource
 from foryou.ingest.exposures import Exposures
@@ -27,8 +28,8 @@ class Parts:
     clock: TimeSource
     deadline_ms: int
     placements: Mapping[str, Placement]
-    lengths: dict[str, int]  # placement -> items where the caller does not say
     cursors: Cursors
     prepared: Prepared
+    bundles: Bundles
+    admin_key: str = ""  # of who may steer over the network; empty = nobody
     words: Words = field(default_factory=Words)
-    new_ms: dict[str, int] = field(default_factory=dict)  # placement -> for how long an item is new

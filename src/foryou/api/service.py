@@ -1,4 +1,4 @@
-"""What can be asked of foryou? Every verb of the API without its transport: REST now, gRPC beside it later."""
+"""What can be asked of foryou? Every verb of the API without its transport: REST and gRPC ask here."""
 
 import asyncio
 import time
@@ -65,7 +65,8 @@ class Service:
         )
         self.experiments = Registry(parts.log, parts.clock, parts.placements)
         self.onboarding = Onboarding(parts.live, parts.log, parts.features, parts.clock, self.collect)
-        self.console = Console(parts, parts.models)
+        self.console = Console(parts)
+        self.bundles, self.admin_key = parts.bundles, parts.admin_key
         self.pages = Pages(parts, self._answer, self._expose)
         self._batcher: Batcher[asyncio.Future[Answer]] = Batcher(
             _soon, _resolve, self._traced, Ladder(parts.deadline_ms / 1e3), self._spare, lambda future: future.done()
@@ -109,7 +110,7 @@ class Service:
     def placed(self, ask: schema.Ask) -> tuple[str, int]:
         """Give the placement that is meant, and how many items are. Raises Invalid for an unknown placement."""
         placement = self._placement(ask)
-        return placement, ask.num_results or self._parts.lengths[placement]
+        return placement, ask.num_results or self._parts.placements[placement].length
 
     def close(self) -> None:
         """Answer what waits, write what was shown, then let go of the stores."""
@@ -183,16 +184,16 @@ class Service:
 
     def _configured(self, said: str, where: str = "context") -> str:
         """Give the configured name of a placement: `homepage` is home. Raises Invalid."""
-        lengths = self._parts.lengths
-        name = said if said in lengths else said.removesuffix("page").rstrip("_-")
-        if name not in lengths:
-            raise Invalid(where, f"placement {said!r} is not configured", f"use one of {', '.join(lengths)}")
+        known = self._parts.placements
+        name = said if said in known else said.removesuffix("page").rstrip("_-")
+        if name not in known:
+            raise Invalid(where, f"placement {said!r} is not configured", f"use one of {', '.join(known)}")
         return name
 
     def _placement(self, ask: schema.Ask) -> str:
         """Give the configured name; home with an item is the page of that item."""
-        lengths, name = self._parts.lengths, self._configured(ask.context.placement)
-        return "item" if ask.item_id and name == "home" and "item" in lengths else name
+        name = self._configured(ask.context.placement)
+        return "item" if ask.item_id and name == "home" and "item" in self._parts.placements else name
 
     async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> tuple[Answer, Part]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -210,6 +211,7 @@ class Service:
         if query.user_id and answer.cold:
             self._parts.metrics.cold.labels("full" if answer.whole(query.k) else "short").inc()
         self._parts.exposures.put(exposure(name, placement, query, answer, part))
+        self._parts.live.remember(placement, query, answer)
 
     async def similar(self, item_id: str, ask: schema.Ask) -> schema.Recommended:
         """Answer with items like this one; what the user has seen is left out, where a user is given."""

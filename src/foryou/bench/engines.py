@@ -21,6 +21,7 @@ import polars as pl
 from foryou.bench.draws import named
 from foryou.config import Config
 from foryou.domain.clock import DAY_MS
+from foryou.domain.errors import Unavailable
 from foryou.domain.event import CODE, Action, hashes
 from foryou.domain.tables import Wanted
 from foryou.ingest.archive import SCHEMA
@@ -33,7 +34,7 @@ DAYS = 30
 ACTIONS = (Action.VIEW, Action.CLICK, Action.LIKE, Action.ADD_TO_CART, Action.PURCHASE)
 SHARES = (0.6, 0.25, 0.05, 0.06, 0.04)
 LOOK_S = 0.5
-KILL_S = 3_600
+LONGEST_S = 6 * 3_600
 Report = Callable[[str, int, int], None]
 
 
@@ -87,10 +88,15 @@ def _apart(config: Config, parts: tuple[str, ...], items: int) -> dict[str, Any]
     theirs.close()
     assert process.pid
     with Watch(process.pid) as watch:
-        found: dict[str, Any] = ours.recv() if ours.poll(KILL_S) else {}
+        try:
+            found: dict[str, Any] = ours.recv() if ours.poll(LONGEST_S) else {}
+        except EOFError:  # it is dead
+            found = {}
+        if not found:
+            process.terminate()
         process.join()
     if not found:
-        raise RuntimeError(f"the engine {config.train.engine} gave nothing within {KILL_S} s")
+        raise Unavailable(f"The engine {config.train.engine} ended without figures; what it said stands above")
     return found | {"peak_pss_mb": round(watch.peak_mb), "cpu_s": round(watch.cpu_s, 1)}
 
 

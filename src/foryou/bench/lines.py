@@ -13,6 +13,7 @@ from foryou.bench import load
 from foryou.bench.server import Server
 
 TICK_S = 0.0005
+PATIENCE_S = 30.0  # for the last answers, after the last request was planned
 OVERLOAD = b'"overload:'
 Job = tuple[float, bytes]  # when it was planned (perf_counter seconds), the request
 END, LENGTH = b"\r\n\r\n", b"content-length: "
@@ -115,7 +116,7 @@ async def _run(
                 queue.append((planned, request))
         outcome.late_ms.append(max(0.0, (now - planned) * 1e3))
         await asyncio.sleep(TICK_S)
-    patience = time.perf_counter() + 10
+    patience = time.perf_counter() + PATIENCE_S
     while len(idle) < len(lines) and time.perf_counter() < patience:
         await asyncio.sleep(0.01)
     outcome.errors += len(queue)

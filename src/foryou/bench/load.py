@@ -22,16 +22,23 @@ from foryou.domain.errors import Unavailable
 
 CONNECTIONS = 64
 LINE = b"\r\n"
+LACKS = (b"deadline:", b"overload", b"hydrate", b"represent", b"rank", b"explain")  # of what `degraded` says
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What one run of the generator saw: latency_ms from the planned time; late_ms is the generator's own."""
+    """What one run of the generator saw: latency_ms from the planned time; late_ms is the generator's own.
+
+    posted_ms and asked_ms: those of latency_ms that belong to POST requests, and all others.
+    """
 
     latency_ms: list[float] = field(default_factory=list)
+    posted_ms: list[float] = field(default_factory=list)
+    asked_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     errors: int = 0
+    lacking: int = 0  # answers that lack something because there was no time
     seconds: float = 0.0
     cpu_s: float = 0.0
 
@@ -81,23 +88,26 @@ async def _connection(
         try:
             streams = streams or await asyncio.open_connection(host, port)
             streams[1].write(request)
-            status = await _answer(streams[0])
+            status, lacks = await _answer(streams[0])
+            outcome.lacking += lacks
             outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
         except (OSError, asyncio.IncompleteReadError, ValueError):
             outcome.errors += 1
             streams = None
-        outcome.latency_ms.append((time.perf_counter() - planned) * 1e3)
+        took_ms = (time.perf_counter() - planned) * 1e3
+        outcome.latency_ms.append(took_ms)
+        (outcome.posted_ms if request.startswith(b"POST") else outcome.asked_ms).append(took_ms)
     if streams:
         streams[1].close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
-    """Read one answer to its end; gives the status."""
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
+    """Read one answer to its end; gives the status, and whether it lacks something for want of time."""
     head = (await reader.readuntil(LINE + LINE)).split(LINE)
     length = next((int(line[15:]) for line in head if line[:15].lower() == b"content-length:"), 0)
-    if length:
-        await reader.readexactly(length)
-    return int(head[0].split(b" ", 2)[1])
+    body = await reader.readexactly(length) if length else b""
+    said = body.rpartition(b'"degraded":[')[2]
+    return int(head[0].split(b" ", 2)[1]), any(word in said[: said.find(b"]")] for word in LACKS)
 
 
 async def posted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: object) -> dict[str, Any]:

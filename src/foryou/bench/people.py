@@ -1,7 +1,7 @@
 """Who are the users of the bench of the cache? Drawn like 1/k, with records folded from events as the worker does."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event as Flag
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from foryou.bench.draws import Drawn, named
 from foryou.config import Config
+from foryou.domain.errors import Unavailable
 from foryou.domain.event import Action, Event
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.records import Change, UserRecord, pack
@@ -74,10 +75,10 @@ class _Telling:
         self.read, self.position, self.lease = store.read, store.position, store.lease
         self.release_lease = store.release_lease
 
-    def write(self, change: Change, token: int) -> None:
+    def write_all(self, changes: Sequence[Change], token: int) -> list[Unavailable | None]:
         sent = time.monotonic()
-        self._tells.send([(user, record.offset, sent) for user, record in change.records.items()])
-        self._store.write(change, token)
+        self._tells.send([(user, one.offset, sent) for change in changes for user, one in change.records.items()])
+        return self._store.write_all(changes, token)
 
 
 def fold_events(config: Config, users: int, rate: float, tells: Connection, stop: Flag) -> None:

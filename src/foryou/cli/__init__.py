@@ -9,16 +9,21 @@ from foryou.cli import (
     accuracy,
     archives,
     demo,
+    diff,
     doctor,
     doors,
     experiment,
+    exploration,
     export,
     learn,
     letters,
     look,
     measure,
+    plan,
     retrieval,
+    rollout,
     run,
+    scale,
     services,
     show,
     simulate,
@@ -33,8 +38,8 @@ from foryou.domain.errors import ForyouError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    demo, simulate, learn, train, experiment, archives, tuning, export, run, look, letters, verify, doctor, measure,
-    retrieval, doors, accuracy, verdicts, services,
+    demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
+    doctor, measure, scale, plan, retrieval, doors, accuracy, verdicts, exploration, services,
 )  # fmt: skip
 
 

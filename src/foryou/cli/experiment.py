@@ -58,6 +58,20 @@ def put(
     _tell(made, json)
 
 
+@experiment.command()
+def apply(home: HomeOption = None, json: JsonOption = False) -> None:
+    """Begin or change the experiments of foryou.toml, [experiments.NAME]; what is as it was, or stopped, stays."""
+    store = opened(home)
+    try:
+        found = registry(store).apply(store.config.experiments)
+    finally:
+        store.close()
+    if json:
+        show.as_json(found)
+        return
+    show.table("experiments", ["name", "is"], [[name, became] for name, became in found.items()])
+
+
 @experiment.command("list")
 def list_experiments(home: HomeOption = None, json: JsonOption = False) -> None:
     """List the experiments."""

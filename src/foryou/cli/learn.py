@@ -11,10 +11,12 @@ from foryou.cli import show
 from foryou.cli.app import HomeOption, JsonOption, app, models, opened
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Conflict, Invalid, NotFound
+from foryou.domain.rollout import active
 from foryou.domain.tables import REASONS
 from foryou.ingest import importers
 from foryou.ingest.importers import ImportReport
 from foryou.ingest.importers import mapping as mappings
+from foryou.serve.steering import steer
 from foryou.train import evaluate as evaluating
 from foryou.train import importance
 from foryou.wiring import training
@@ -225,10 +227,16 @@ def promote(version: str, home: HomeOption = None, json: JsonOption = False) -> 
 
 @models.command()
 def rollback(home: HomeOption = None, json: JsonOption = False) -> None:
-    """Put the bundle in force that was in force before this one: one more release, nothing is lost."""
+    """Put the bundle in force that was in force before this one: one more release, nothing is lost.
+
+    While one is rolled out or watched, that is taken back.
+    """
     store = opened(home)
-    releases = store.models.releases()
-    served = [next(iter(release.families.values()))[0][0] for release in releases]
+    now_ms, releases = store.clock.now_ms(), store.models.releases()
+    if releases and active(releases[-1], now_ms):
+        _released(steer(store.models, "back", now_ms, "rolled back by hand"), json)
+        return
+    served = [release.version for release in releases]
     first = served.index(served[-1]) if served else 0
     if not first:
         raise NotFound("There is no earlier bundle to return to; `foryou models list` shows what there is")
@@ -239,5 +247,5 @@ def _released(release: Any, json: bool) -> None:
     if json:
         show.as_json(release)
     else:
-        told = f"release {release.generation}: {next(iter(release.families.values()))[0][0]} ({release.reason})"
+        told = f"release {release.generation}: {release.version} ({release.reason})"
         show.say(show.plain(told))

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from foryou.bench import catalog, correct, engines, fold, freshness, ingest, onboarding, tower, trivago, world
+from foryou.bench import engines, fold, freshness, ingest, onboarding, tower, trivago, world
 from foryou.bench import features as stores
-from foryou.bench import serve as serving
 from foryou.bench.accuracy.ml_1m import SETTINGS
 from foryou.bench.server import machine, running
 from foryou.cli import learn, show
@@ -72,39 +71,6 @@ def freshness_(
     tell("freshness", result, json)
 
 
-@bench.command("serve")
-def serve_(
-    items: Annotated[int, typer.Option(help="size of a generated catalog; 0 = MovieLens")] = 0,
-    workers: WorkersOption = 2,
-    seconds: Annotated[float, typer.Option(help="seconds per rate")] = 8,
-    data_path: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """The highest constant arrival rate with p99 < 50 ms and no error, generator on the same machine (open loop)."""
-    with show.progress() as report:
-        if items:
-            config = settings(FOLDER / f"generated-{items}")
-            home = catalog.made(config, items, report)
-            users, names = (
-                [f"u{n}" for n in range(catalog.USERS)],
-                [f"i{n}" for n in range(1, items + 1, max(1, items // 5_000))],
-            )
-        else:
-            config, home = prepared(data_path, report)
-            users, names = known(home)
-        checked = correct.overlap(home, users) if items else {}
-        home.close()
-        with running(config, workers) as server:
-            result: dict[str, Any] = {
-                "ready_s": round(server.ready_s, 2),
-                "pss_mb_at_start": server.pss_mb(),
-                **checked,
-            }
-            result |= serving.find_rate(server, users, names, seconds, report)
-            result |= {"pss_mb": server.pss_mb(), "stages": server.stages()}
-    tell("serve", result | {"items": items or len(names), "workers": workers}, json)
-
-
 def known(home: Home) -> tuple[list[str], list[str]]:
     """Give the ids of the users and items of a home's log."""
     view = catalog_of(home)
@@ -115,7 +81,7 @@ def known(home: Home) -> tuple[list[str], list[str]]:
 def catalog_of(home: Home) -> Catalog:
     """Give the catalog of the bundle in force."""
     release = home.models.release()
-    version = next(iter(release.families.values()))[0][0] if release else ""
+    version = release.version if release else ""
     return home.models.load_catalog(home.models.load(version).manifest.catalog)
 
 
@@ -296,9 +262,11 @@ def spark_(
     """Tables and ALS of a simulated archive on this machine and on Spark: seconds, CPU seconds, peak memory."""
     folder = FOLDER / "spark" / uuid.uuid4().hex[:8]
     config = settings(folder, train={"width": width, "spark_master": master})
-    with show.progress() as report:
-        result = engines.measure(config, events, users, items, report)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with show.progress() as report:
+            result = engines.measure(config, events, users, items, report)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     tell("spark", result, json)
 
 

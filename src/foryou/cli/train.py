@@ -13,7 +13,7 @@ import typer
 from foryou.cli import learn, show
 from foryou.cli.app import HomeOption, JsonOption, app, models, opened
 from foryou.domain.bundle import Manifest
-from foryou.domain.errors import Conflict, NotFound, Refused, Unavailable
+from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from foryou.train.steps import Overdue, Patience
 from foryou.wiring import daily as nightly
 from foryou.wiring import training
@@ -21,6 +21,7 @@ from foryou.wiring.home import Home
 from foryou.wiring.jobs import failed
 from foryou.wiring.tracking import tracking_of
 from foryou.wiring.training import Trained
+from foryou.wiring.weekly import taught
 
 REFUSED, OVERDUE, BUSY, AWAY = 3, 4, 5, 6  # exit codes
 
@@ -35,6 +36,9 @@ def train(
     daily: Annotated[
         bool, typer.Option("--daily", help="the whole job: kept step by step, judged on unseen days, with a report")
     ] = False,
+    weekly: Annotated[
+        bool, typer.Option("--weekly", help="instead fit the large network that teaches the ranker from now on")
+    ] = False,
     deadline: Annotated[float, typer.Option(min=0, help="with --daily: minutes until no step is begun; 0 = none")] = 0,
     json: JsonOption = False,
 ) -> None:
@@ -43,9 +47,14 @@ def train(
     With --daily the job for a scheduler: exit code 3 if the gate refuses, 4 if the time is over, 5 if another training
     runs, 6 if a store is away; run again it goes on where it ended.
     """
+    if daily and weekly:
+        raise Invalid("--weekly", "goes not with --daily", "run `foryou train --weekly`, then `foryou train --daily`")
     store = opened(home, train={"engine": engine, "spark_master": master})
     if daily:
         _daily(store, promote, force, deadline, json)
+        return
+    if weekly:
+        _weekly(store, json)
         return
     with show.progress() as report:
         learn.folded(store, report)
@@ -77,6 +86,19 @@ def _daily(store: Home, promote: bool, force: bool, deadline_min: float, json: b
     _say(done, json)
     if done.manifest.gate.verdict == "refuse" and not force:
         raise typer.Exit(REFUSED)
+
+
+def _weekly(store: Home, json: bool) -> None:
+    with show.progress() as report:
+        learn.folded(store, report)
+        done = taught(store, report)
+    store.close()
+    if json:
+        show.as_json(done)
+        return
+    show.say(show.plain(f"teacher in {done.path}: NDCG@10 {done.ndcg_at_10:.4f} on choices that it did not learn from"))
+    if not done.share:
+        show.say("it teaches nobody while train.teacher_share is 0")
 
 
 def _say(done: Trained, json: bool) -> None:
@@ -120,7 +142,7 @@ def report_(
         held = store.models.release()
         if held is None:
             raise NotFound("No bundle is in force; `foryou train --daily` makes one")
-        version = next(iter(held.families.values()))[0][0]
+        version = held.version
     bundle = store.models.load(version)
     page = bundle.files.get(nightly.REPORT)
     if page is None:

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from foryou import kernels
 from foryou.domain.event import hash64, hashes
 from foryou.domain.item import ITEM_FIELDS, Item, ItemChange
 from foryou.domain.ragged import Ragged
@@ -37,6 +38,7 @@ class Arena:
         return self.bytes[self.start[place] : self.start[place + 1]].tobytes().decode()
 
 
+LISTED = 20_000  # of the newest items that stand in order
 REMEMBERED = 20_000  # ids and titles kept decoded per view
 COLUMNS = ("hash", "price", "created_ms", "expires_ms", "available", "category", "brand")
 ARENAS = ("ids", "titles", "category_names", "brand_names")
@@ -86,20 +88,13 @@ class Catalog:
 
     @cached_property
     def hash32(self) -> NDArray[np.uint32]:
-        """Give the low halves of the hashes, as the records of seen items hold them.  uint32 [N+1]"""
-        return self.hash.astype(np.uint32)
-
-    @cached_property
-    def _sorted_hash(self) -> NDArray[np.uint64]:
-        return self.hash[self.order]
+        """Give the low halves of the hashes, as the records of seen items hold them: uint32 [N+1], a view."""
+        return np.asarray(self.hash, "<u8").view("<u4")[::2]
 
     def numbers(self, item_hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Give the number of each hash, 0 = unknown.  uint64 [...] -> int32 [...]"""
         found = np.zeros(item_hashes.shape, np.int32)
-        if len(self.order):
-            place = np.searchsorted(self._sorted_hash, item_hashes)
-            place[place == len(self.order)] = 0
-            found = np.where(self._sorted_hash[place] == item_hashes, self.order[place], found)
+        kernels.numbers_of(self.hash, self.order, np.ascontiguousarray(item_hashes).ravel(), found.reshape(-1))
         if self.new_numbers:
             for index in np.flatnonzero((found == 0) & (item_hashes != 0)):
                 found.flat[index] = self.new_numbers.get(int(item_hashes.flat[index]), 0)
@@ -108,6 +103,14 @@ class Catalog:
     def number(self, item_id: str) -> int:
         """Give the number of an id, 0 = unknown."""
         return int(self.numbers(np.array([hash64(item_id)], np.uint64))[0])
+
+    @cached_property
+    def newest_first(self) -> NDArray[np.int32]:
+        """Give the items that were published last, newest first, equal ones by number.  int32 [<= LISTED]"""
+        known = self.created_ms[1:]
+        most = np.argpartition(-known, LISTED)[:LISTED] if len(known) > LISTED else np.arange(len(known))
+        numbers = most[known[most] > 0] + 1
+        return numbers[np.lexsort((numbers, -self.created_ms[numbers]))].astype(np.int32)
 
     @cached_property
     def _known_ids(self) -> dict[int, str]:

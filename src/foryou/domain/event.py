@@ -85,7 +85,7 @@ class EventColumns:
     """Events as arrays, in log order: what `fold` and `train` see.
 
     user, item, event  uint64 [n] hashes (item 0 = none) · action uint8 [n] · at_ms int64 [n] ·
-    value float32 [n], NaN = none
+    value float32 [n], NaN = none · caused bool [n]: the answer that caused it is named
     """
 
     user: NDArray[np.uint64]
@@ -94,6 +94,7 @@ class EventColumns:
     action: NDArray[np.uint8]
     at_ms: NDArray[np.int64]
     value: NDArray[np.float32]
+    caused: NDArray[np.bool_]
 
 
 def columns(events: Sequence[Event]) -> EventColumns:
@@ -107,6 +108,7 @@ def columns(events: Sequence[Event]) -> EventColumns:
         action=np.array([CODE[event.action] for event in events], np.uint8),
         at_ms=np.array([event.at_ms for event in events], np.int64),
         value=np.array([np.nan if event.value is None else event.value for event in events], np.float32),
+        caused=np.array([event.recommendation_id != "" for event in events], np.bool_),
     )
 
 

@@ -13,7 +13,9 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     query said. `inputs`: what the ranker saw of the items, float32 [items, F], in the order of the schema, where
     it was logged (`serve.log_inputs_share`); `schema` its fingerprint. `fed`: what the feed had shown before, as in
     `Query`; `row`: the row of a page, "" = a list of its own. `experiment`, `arm`: which one answered, empty and `main`
-    outside of experiments; `experiments` the position that those had.
+    outside of experiments; `experiments` the position that those had. `expected`: the chance of a click that the ranker
+    saw for each item, float16, empty = it cannot tell; `tallied`: the positions of `events` and `exposures` that the
+    tallies had, and the time that they were made for, 0 = none.
     """
 
     recommendation_id: str
@@ -50,3 +52,5 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     row: str = ""
     experiment: str = ""
     experiments: dict[int, int] = {}
+    expected: bytes = b""
+    tallied: tuple[dict[int, int], dict[int, int], int] = ({}, {}, 0)

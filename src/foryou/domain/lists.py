@@ -28,6 +28,7 @@ class ItemList(msgspec.Struct, frozen=True, kw_only=True):
     """A list as its editor describes it. Empty `placements`: all; start and end in ms since 1970, 0 = open.
 
     `quota`: places of each answer that the list may take; `label`: what stands beside its items.
+    `impressions_per_day`: of a sponsored list, spread over the day (UTC); 0 = wherever it has a place.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ItemList(msgspec.Struct, frozen=True, kw_only=True):
     placements: tuple[str, ...] = ()
     quota: int = 1
     label: str = ""
+    impressions_per_day: int = 0
 
     def holds(self, placement: str, now_ms: int) -> bool:
         """Say whether the list counts there and then: from start_ms on, until just before end_ms."""

@@ -15,7 +15,7 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Unavailable
 from foryou.domain.item import Item
 from foryou.domain.log import Appended, Entry, Position, Record, Stream
-from foryou.domain.records import Change, Trending, UserRecord
+from foryou.domain.records import Change, Tallies, Trending, UserRecord
 from foryou.domain.release import Release
 from foryou.domain.slate import QueryBatch, Slate
 from foryou.domain.tables import Tables, Wanted
@@ -126,6 +126,10 @@ class FeatureStore(Protocol):
 
     def trending(self) -> Trending:
         """Give the counters of the last hours."""
+        ...
+
+    def tallies(self) -> Tallies:
+        """Give what came of showing items, in the last weeks."""
         ...
 
     def lease(self, holder: str, ttl_ms: int) -> int:

@@ -1,5 +1,6 @@
 """What is remembered about a user? Three records that hold only what events say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from struct import Struct
 
@@ -16,11 +17,17 @@ SEEN = 20_000  # item hashes kept per user, oldest dropped
 KEPT_HOURS = 72  # counters older than this before the newest one are dropped
 KEPT_DAYS = 60  # the same of what newcomers begin with
 SHOWN = 60  # impressions kept per user: what was put before him lately
+BOUGHT = 10  # distinct items kept that a user bought last
+TALLIES = {  # kind of tally -> days that it is kept
+    "shown": 60, "expected": 60, "taken": 60, "sponsored": 3, "together": 7,
+}  # fmt: skip
 
 # One remembered action. Ordered by (at_ms, event): arrival order does not matter.
 ACTION_DTYPE = np.dtype([("at_ms", "<i8"), ("event", "<u8"), ("item", "<u8"), ("value", "<f4"), ("action", "u1")])
 # One impression, small: seconds since 1970, the low halves of the hashes of what showed it and of the item.
 SHOWN_DTYPE = np.dtype([("at_s", "<u4"), ("id", "<u4"), ("item", "<u4")])
+SEEN_DTYPE = np.dtype("<u4")
+Packed = bytes | memoryview
 NO_IMPRESSIONS = np.zeros(0, SHOWN_DTYPE)
 NO_IMPRESSIONS.setflags(write=False)
 
@@ -52,6 +59,7 @@ class Core(msgspec.Struct, array_like=True, frozen=True):
     device_ms: int = 0
     interests: tuple[str, ...] = ()
     forgotten_ms: int = 0  # nothing that was shown before counts
+    bought: tuple[int, ...] = ()  # low hash halves of the items bought last, newest first
 
     def known_as(self, **what: object) -> "Core":
         """Give the record with other values."""
@@ -104,9 +112,9 @@ def pack(record: UserRecord) -> tuple[bytes, bytes, bytes, bytes]:
     return _core_encoder.encode(record.core), record.history.tobytes(), record.seen.tobytes(), shown
 
 
-def unpack(core: bytes, history: bytes, seen: bytes, offset: int, shown: bytes = b"") -> UserRecord:
+def unpack(core: Packed, history: Packed, seen: Packed, offset: int, shown: Packed = b"") -> UserRecord:
     """Give the user back from `pack`; the arrays are read-only views of the bytes."""
-    known = _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, "<u4"), offset
+    known = _core_decoder.decode(core), np.frombuffer(history, ACTION_DTYPE), np.frombuffer(seen, SEEN_DTYPE), offset
     if not shown:
         return UserRecord(*known)
     shown_offset, profile_offset, explicit = _SHOWN_HEAD.unpack_from(shown)
@@ -135,7 +143,7 @@ class Change:
     `after`/`through`: stream -> offset before and after the folded records (-1: start); the store refuses the
     change with StalePosition unless `after` is exactly what it holds.
     `counts`: (hour, item hash) -> increments of the trending counter; `firsts`: (day, item hash) -> increments of
-    the counter of what newcomers start with.
+    the counter of what newcomers start with; `tallies`: kind -> (day, key) -> increments, see Tallies.
     """
 
     partition: int
@@ -144,6 +152,7 @@ class Change:
     records: dict[str, UserRecord]
     counts: dict[tuple[int, int], int]
     firsts: dict[tuple[int, int], int] = field(default_factory=dict)
+    tallies: dict[str, dict[tuple[int, int], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,29 @@ class Trending:
 
 
 NO_TRENDS = Trending(NO_FIRSTS.day, NO_FIRSTS.item, NO_FIRSTS.count, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What came of showing items, per day and item, as of positions of `events` and `exposures`; of TALLIES those
+    that have any.
+
+    shown: how often · sponsored: of these, how often for money · expected: clicks that were to be expected, in
+    1 / EXPECTED_UNIT · taken: users who took it up, where they name the answer · together: bought by one user; its
+    key is the low hash half of one item, shifted by 32 bits, and that of the other
+    """
+
+    by_kind: Mapping[str, Firsts]
+    events: Mapping[int, int]
+    exposures: Mapping[int, int]
+
+    def of(self, kind: str) -> Firsts:
+        """Give the tally of one kind."""
+        return self.by_kind.get(kind, NO_FIRSTS)
+
+
+EXPECTED_UNIT = 10_000
+NO_TALLIES = Tallies({}, {}, {})
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from foryou import kernels
 from foryou.domain.catalog import Catalog
 from foryou.domain.lists import EMPTY_SHELF, Shelf
 from foryou.domain.records import Core, Places, UserRecord
+from foryou.domain.tried import NOT_TRIED, Tried
 
 PLACED = ("", "pinned", "sponsored", "editorial")  # by whose hand a candidate has its place
 _SLATE = {
@@ -57,7 +58,8 @@ class View:
     trending  float32 [N+1] decayed interest of the last 24 h · trending_top int32 [n] its best items, best first ·
     trending_position, trending_ms: the counters that it was made of, and the time that it was made for
     welcome, welcome_top: as for trending, of what newcomers began with in the last weeks
-    newest    int32 [n] what was published lately and may be shown, newest first · shelf the lists made by hand
+    newest    int32 [n] what was published lately and may be shown, newest first · shelf the lists made by hand ·
+    tried what came of showing items
     """
 
     catalog: Catalog
@@ -69,6 +71,7 @@ class View:
     shelf: Shelf = EMPTY_SHELF
     welcome: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32))
     welcome_top: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    tried: Tried = NOT_TRIED
 
 
 @dataclass(slots=True)
@@ -333,6 +336,7 @@ class Answer:
     knew: dict[str, Places] = field(default_factory=dict)  # the user, and those merged into it
     cold: bool = False
     inputs: Inputs = NOT_LOGGED
+    expected: bytes = b""  # chance of a click of each item, float16; empty = the ranker cannot tell
 
     def whole(self, k: int) -> bool:
         """Say whether it has k items and lacks nothing but acquaintance with the user: what coverage counts."""

@@ -30,6 +30,7 @@ from foryou.domain.records import (
     UserRecord,
 )
 from foryou.features.remembered import remembered
+from foryou.features.tallied import tally, together
 
 _CUTS = (Action.ALIAS, Action.FORGET)  # they divide a user's events into runs
 _PROFILE: dict[str, Any] = {"age": 0, "gender": "", "location": "", "attributes": {}, "interests": ()}
@@ -37,11 +38,12 @@ _PROFILE: dict[str, Any] = {"age": 0, "gender": "", "location": "", "attributes"
 
 @dataclass(slots=True)
 class Folded:
-    """What folding gave: the records that changed, and increments of (hour, item hash) and of (day, item hash)."""
+    """What folding gave: the records that changed, and increments as in `Change`."""
 
     records: dict[str, UserRecord] = field(default_factory=dict)
     counts: dict[tuple[int, int], int] = field(default_factory=dict)
     firsts: dict[tuple[int, int], int] = field(default_factory=dict)
+    tallies: dict[str, dict[tuple[int, int], int]] = field(default_factory=dict)
 
 
 def fold(known: Mapping[str, UserRecord | None], events: Sequence[Event], offsets: Sequence[int]) -> Folded:
@@ -149,10 +151,11 @@ def _fold_runs(
     places = [users[name] for name in records]
     part = np.array([part_of[name] for name in records])
     now = remembered(list(records.values()), places, arrays, HISTORY, SEEN, part, len(results))
-    for result, counts, firsts in zip(results, now.counts, now.firsts, strict=True):
-        for total, more in ((result.counts, counts), (result.firsts, firsts)):
-            for key, count in more.items():
-                total[key] = total.get(key, 0) + count
+    for result, counts, firsts, taken in zip(results, now.counts, now.firsts, now.taken, strict=True):
+        tally(result.counts, counts)
+        tally(result.firsts, firsts)
+        if taken:
+            tally(result.tallies.setdefault("taken", {}), taken)
     shown = bool((arrays.action == CODE[Action.IMPRESSION]).any())
     found: dict[str, UserRecord] = {}
     for u, (name, record) in enumerate(records.items()):
@@ -161,6 +164,9 @@ def _fold_runs(
         if now.acted[u]:
             history, seen = now.history[u], now.seen[u]
             said |= {"views": now.views[u], "last_ms": int(history[-1]["at_ms"])}
+        if u in now.bought:
+            pairs = results[part_of[name]].tallies.setdefault("together", {})
+            said["bought"] = together(record.core.bought, now.bought[u], pairs)
         if shown:
             impressions = _impressed(impressions, arrays, np.array(places[u]))
         core = msgspec.structs.replace(record.core, **said) if said else record.core

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.clock import DAY_MS, HOUR_MS
-from foryou.domain.event import ABOUT_ITEMS, Action, EventColumns, interest
+from foryou.domain.event import ABOUT_ITEMS, CODE, Action, EventColumns, interest
 from foryou.domain.records import ACTION_DTYPE, FIRST, VIEWS, UserRecord
 
 _REMEMBERED = np.array([action in ABOUT_ITEMS and action is not Action.IMPRESSION for action in Action])
@@ -27,6 +27,8 @@ class Remembered:
     acted: list[bool]
     counts: list[Counts]  # of each group, (hour, item hash) -> hundredths of an interest
     firsts: list[Counts]  # of each group, (day, item hash) -> how many newcomers began with it
+    taken: list[Counts]  # of each group, (day, item hash) -> how many took it up, where an answer is named
+    bought: dict[int, list[tuple[int, int]]]  # of users who did: (day, low half of the item), in log order
 
 
 def remembered(
@@ -57,14 +59,20 @@ def remembered(
     seen, seen_start = _joined([record.seen for record in records])
     seen_ends, seen_size = _room(seen_start, first, most_seen)
     both = np.empty(seen_ends[-1], np.uint32)
-    kernels.see(seen, seen_start, low, first, most_seen, both, seen_ends, seen_size)
+    novel = np.empty(len(new), np.bool_)
+    kernels.see(seen, seen_start, low, first, most_seen, both, seen_ends, seen_size, novel)
 
     taste = interest(new["action"], new["value"])
     began = np.empty(len(new), np.bool_)
     kernels.beginnings(seen, seen_start, low, first, fresh, FIRST, began)
     weight = np.rint(_COUNT_UNIT * taste).astype(np.int64)
-    counted, liked, group = fresh & (weight > 0), began & (taste > 0), group[owner]
+    counted, liked = fresh & (weight > 0), began & (taste > 0)
     hour, day = new["at_ms"] // HOUR_MS, new["at_ms"] // DAY_MS
+    taken = fresh & novel & (taste > 0) & arrays.caused[flat]
+    bought: dict[int, list[tuple[int, int]]] = {}
+    for place in np.flatnonzero(fresh & (new["action"] == CODE[Action.PURCHASE])).tolist():
+        bought.setdefault(int(owner[place]), []).append((int(day[place]), int(low[place])))
+    group = group[owner]
     return Remembered(
         history=[merged[at : at + n].copy() for at, n in zip(ends.tolist(), size.tolist(), strict=False)],
         seen=[both[at : at + n].copy() for at, n in zip(seen_ends.tolist(), seen_size.tolist(), strict=False)],
@@ -72,6 +80,8 @@ def remembered(
         acted=(np.diff(first) > 0).tolist(),
         counts=_counted(groups, group[counted], hour[counted], new["item"][counted], weight[counted]),
         firsts=_counted(groups, group[liked], day[liked], new["item"][liked], np.ones(liked.sum(), np.int64)),
+        taken=_counted(groups, group[taken], day[taken], new["item"][taken], np.ones(taken.sum(), np.int64)),
+        bought=bought,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.catalog import Catalog
+from foryou.domain.catalog import LISTED, Catalog
 from foryou.domain.clock import DAY_MS, HOUR_MS
 from foryou.domain.records import Firsts, Trending
 from foryou.domain.slate import View
@@ -37,11 +37,20 @@ def begun_with(catalog: Catalog, firsts: Firsts, now_ms: int) -> tuple[NDArray[n
 
 def newest(catalog: Catalog, now_ms: int) -> NDArray[np.int32]:
     """Give the items that were published in the last NEW_DAYS and are available, newest first.  int32 [<= NEWEST]"""
-    created = catalog.created_ms
-    new = np.flatnonzero((created > now_ms - NEW_DAYS * DAY_MS) & (created <= now_ms) & catalog.available)
+    since, listed = now_ms - NEW_DAYS * DAY_MS, catalog.newest_first
+    some = _shown_since(catalog, listed, since, now_ms)
+    if len(some) >= NEWEST or len(listed) < LISTED or catalog.created_ms[listed[-1]] <= since:
+        return some[:NEWEST]
+    created = catalog.created_ms  # too many of those listed are sold out, or are not published yet
+    new = np.flatnonzero((created > since) & (created <= now_ms) & catalog.available)
     if len(new) > NEWEST:
         new = new[np.argpartition(-created[new], NEWEST)[:NEWEST]]
     return new[np.lexsort((new, -created[new]))].astype(np.int32)
+
+
+def _shown_since(catalog: Catalog, item: NDArray[np.int32], since_ms: int, now_ms: int) -> NDArray[np.int32]:
+    created = catalog.created_ms[item]
+    return item[(created > since_ms) & (created <= now_ms) & catalog.available[item]]
 
 
 def decayed(
@@ -57,16 +66,14 @@ def decayed(
 def _summed(
     catalog: Catalog, item: NDArray[np.uint64], count: NDArray[Any], bucket: NDArray[np.int32], halvings: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    scores = np.zeros(len(catalog) + 1, np.float64)
     number = catalog.numbers(item)
     weight = count * np.exp2(-halvings)
     order = np.lexsort((bucket, number))  # a fixed order of summation: equal counters, equal bits
-    np.add.at(scores, number[order], weight[order])
-    scores[0] = 0
-    best = np.argsort(-scores, kind="stable")[:TOP] if len(scores) <= 50_000 else _top_of_many(scores)
-    return scores.astype(np.float32), best[scores[best] > 0].astype(np.int32)
-
-
-def _top_of_many(scores: NDArray[np.float64]) -> NDArray[np.intp]:
-    touched = np.flatnonzero(scores)
-    return touched[np.argsort(-scores[touched], kind="stable")[:TOP]]
+    touched, place = np.unique(number[order], return_inverse=True)
+    sums = np.zeros(len(touched), np.float64)
+    np.add.at(sums, place, weight[order])
+    sums[touched == 0] = 0
+    scores = np.zeros(len(catalog) + 1, np.float32)  # pages that nobody writes to take no memory
+    scores[touched] = sums
+    best = np.argsort(-sums, kind="stable")[:TOP]
+    return scores, touched[best[sums[best] > 0]].astype(np.int32)

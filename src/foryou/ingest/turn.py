@@ -12,6 +12,7 @@ from foryou.domain.log import Stream
 from foryou.domain.ports import EventLog
 from foryou.domain.records import Change, UserChange, UserRecord
 from foryou.features.fold import fold_exposures, fold_profiles
+from foryou.features.tallied import shown_tallies
 from foryou.ingest.codec import event_of, exposure_of, user_of
 from foryou.ingest.readable import Readable, Unread, foldable, readable
 
@@ -76,6 +77,7 @@ def changes(known: Mapping[str, UserRecord | None], some: Sequence[News]) -> tup
             records |= fold_profiles({**known, **records}, one.profiles.values, one.profiles.offsets)
         if one.exposures.values:
             records |= fold_exposures({**known, **records}, one.exposures.values, one.exposures.offsets)
-        made.append(Change(one.partition, one.before, one.through, records, folded.counts, folded.firsts))
+        tallies = folded.tallies | shown_tallies(one.exposures.values)
+        made.append(Change(one.partition, one.before, one.through, records, folded.counts, folded.firsts, tallies))
         unread += [*one.events.unread, *one.profiles.unread, *one.exposures.unread, *unfoldable]
     return made, unread

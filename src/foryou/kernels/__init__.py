@@ -6,13 +6,23 @@ Oracles of a few lines stand in `tests/oracles.py`. A kernel calls only kernels 
 the source is made anew when that file changes, and only then.
 """
 
-from foryou.kernels.candidates import count_kept, gather, gather_rows, member, merge, starts_of_rows, take_rows
+from foryou.kernels.candidates import (
+    count_kept,
+    gather,
+    gather_rows,
+    member,
+    merge,
+    numbers_of,
+    starts_of_rows,
+    take_rows,
+)
+from foryou.kernels.exploring import CONTENDERS, GRID, explorable, explore, hopes, uniform
 from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
 from foryou.kernels.folding import beginnings, latest, remember, see
-from foryou.kernels.halves import dots_of_halves
+from foryou.kernels.halves import dots_of_halves, widened
 from foryou.kernels.histories import largest, links, means_without, recent, sparse_links, sums_without
 from foryou.kernels.lists import BLOCK, in_bytes, scan_lists
-from foryou.kernels.picking import beyond_cap, explore, top, uniform
+from foryou.kernels.picking import beyond_cap, top
 from foryou.kernels.sums import (
     add_rows,
     all_dots,
@@ -42,6 +52,8 @@ from foryou.kernels.variety import arrivals, calibrate
 
 __all__ = [
     "BLOCK",
+    "CONTENDERS",
+    "GRID",
     "MAX_FOLD",
     "add_rows",
     "affinity",
@@ -58,11 +70,13 @@ __all__ = [
     "dots_of_halves",
     "dots_of_two",
     "encode",
+    "explorable",
     "explore",
     "fold_in",
     "gather",
     "gather_rows",
     "group_links",
+    "hopes",
     "in_bytes",
     "largest",
     "latest",
@@ -71,6 +85,7 @@ __all__ = [
     "means_without",
     "member",
     "merge",
+    "numbers_of",
     "profile",
     "recent",
     "remember",
@@ -91,5 +106,6 @@ __all__ = [
     "tower_users",
     "uniform",
     "weighted",
+    "widened",
     "without_each",
 ]

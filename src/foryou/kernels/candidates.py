@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from foryou.kernels.arrays import F32, I32, Bool
 
+GUESSES = 10  # of where a hash may stand
+
 
 @njit(cache=True, nogil=True)
 def _slot(table: I32, item: int) -> int:
@@ -15,6 +17,35 @@ def _slot(table: I32, item: int) -> int:
     while table[slot] != 0 and table[slot] != item:
         slot = (slot + 1) & mask
     return int(slot)
+
+
+@njit(cache=True, nogil=True)
+def numbers_of(hash_: NDArray[np.uint64], order: I32, wanted: NDArray[np.uint64], out: I32) -> None:
+    """Fill out [n] with the number of each wanted hash [n], 0 = is not there. order [N]: numbers by rising hash_ [N+1].
+
+    Hashes are spread evenly, so a place is guessed from the value (interpolation search); ten guesses that are wrong
+    give way to halving.
+    """
+    for j in range(len(wanted)):
+        value, low, high, turn = wanted[j], 0, len(order) - 1, 0
+        out[j] = 0
+        while low <= high:
+            first, last = hash_[order[low]], hash_[order[high]]
+            if value < first or value > last:
+                break
+            middle = (low + high) // 2
+            if turn < GUESSES and last > first:
+                middle = low + int(np.float64(value - first) / np.float64(last - first) * (high - low))
+            turn += 1
+            middle = min(max(middle, low), high)
+            here = hash_[order[middle]]
+            if here == value:
+                out[j] = order[middle]
+                break
+            if here < value:
+                low = middle + 1
+            else:
+                high = middle - 1
 
 
 @njit(cache=True, nogil=True)

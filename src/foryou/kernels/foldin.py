@@ -40,15 +40,15 @@ def _invert(a: NDArray[np.float64], n: int) -> None:
 @njit(cache=True, nogil=True, fastmath=SUMS)
 def fold_in(
     vectors: F32, spectrum: F32, history: I32, confidence: F32, preference: F32,
-    unobserved: float, regularisation: float, power: float,
+    unobserved: float, regularisation: float, power: float, items: int,
     user: F32, inverse: NDArray[np.float64], place: I32,
 ) -> None:  # fmt: skip
     """Solve for the user vectors of implicit ALS from the histories alone (Hu et al. 2008; Rendle et al. 2021).
 
     vectors [N+1, D] in the eigenbasis of YᵀY, so that G = u·YᵀY + λI is diagonal: spectrum [D] are its eigenvalues.
     history, confidence, preference [B, L]: an entry with confidence 0 or without a row is left out; at most
-    M newest count, M <= MAX_FOLD. λ = regularisation · (n + u·N)^power.  The dual form needs an n × n system only:
-    α = (C⁻¹ + Y G⁻¹ Yᵀ)⁻¹ p,  x = G⁻¹ Yᵀ α.
+    M newest count, M <= MAX_FOLD. λ = regularisation · (n + u·N)^power, N = items.  The dual
+    form needs an n × n system only: α = (C⁻¹ + Y G⁻¹ Yᵀ)⁻¹ p,  x = G⁻¹ Yᵀ α.
     Fills user [B, D]; inverse [B, M, M] with (C⁻¹ + K)⁻¹ and place int32 [B, M] with the column of each used entry
     (-1 = none): what `without_each` needs.
     """
@@ -63,7 +63,7 @@ def fold_in(
                 n += 1
         for j in range(n, most):
             place[b, j] = -1
-        ridge = regularisation * (n + unobserved * (vectors.shape[0] - 1)) ** power
+        ridge = regularisation * (n + unobserved * items) ** power
         for i in range(n):
             row = vectors[history[b, place[b, i]]]
             for d in range(width):
@@ -92,7 +92,7 @@ def fold_in(
 @njit(cache=True, nogil=True, fastmath=SUMS)
 def without_each(
     vectors: F32, spectrum: F32, history: I32, preference: F32, unobserved: float, regularisation: float, power: float,
-    inverse: NDArray[np.float64], place: I32, user: F32, item: I32, out: F32,
+    items: int, inverse: NDArray[np.float64], place: I32, user: F32, item: I32, out: F32,
 ) -> None:  # fmt: skip
     """Fill out [B, L, C] with the scores of items [B, C] by a `fold_in` that had left out entry l of the history.
 
@@ -105,7 +105,7 @@ def without_each(
         n = 0
         while n < place.shape[1] and place[b, n] >= 0:
             n += 1
-        ridge = regularisation * (n + unobserved * (vectors.shape[0] - 1)) ** power
+        ridge = regularisation * (n + unobserved * items) ** power
         for i in range(n):
             alpha[i] = 0.0
             for j in range(n):

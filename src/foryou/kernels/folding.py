@@ -54,11 +54,11 @@ def remember(
 
 @njit(cache=True, nogil=True)
 def see(
-    seen: U32, start: I64, item: U32, first: I64, most: int, out: U32, place: I64, size: I64
+    seen: U32, start: I64, item: U32, first: I64, most: int, out: U32, place: I64, size: I64, novel: NDArray[np.bool_]
 ) -> None:  # fmt: skip
     """Put item[first[u]:first[u+1]] of each user u behind seen[start[u]:start[u+1]], each once, into out from place[u].
 
-    Beyond `most` the oldest goes; one that went may come in again.
+    Beyond `most` the oldest goes; one that went may come in again. novel [n] says which items came in.
     """
     for u in range(len(size)):
         base, used = place[u], start[u + 1] - start[u]
@@ -70,6 +70,7 @@ def see(
                 if out[base + n] == item[e]:
                     known = True
                     break
+            novel[e] = not known
             if known:
                 continue
             if used == most:

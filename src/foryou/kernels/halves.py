@@ -24,6 +24,15 @@ def _half(_context: Any, bits: Any) -> Any:  # noqa: ARG001  numba calls it by i
 _widened: Any = intrinsic(_half)
 
 
+@njit(cache=True, nogil=True)
+def widened(vectors: NDArray[np.uint16], item: I32, out: F32) -> None:
+    """Fill out [n, D] with the rows item [n] of float16 vectors [N+1, D], given as bits."""
+    for r in range(len(item)):
+        row = vectors[item[r]]
+        for d in range(row.shape[0]):
+            out[r, d] = _widened(row[d])
+
+
 @njit(cache=True, nogil=True, fastmath=SUMS)
 def dots_of_halves(user: F32, vectors: NDArray[np.uint16], item: I32, out: F32) -> None:
     """Fill out [B, C] as `dots` does, from the bits of float16 vectors [N+1, D]."""

@@ -1,4 +1,4 @@
-"""Which candidates are shown, and in which order? The best of them, pins, caps and exploration."""
+"""Which candidates are shown, and in which order? The best of them, pins and caps."""
 
 # mypy: disable-error-code="untyped-decorator"
 import numpy as np
@@ -136,81 +136,3 @@ def _place(names: I32, name: int) -> int:
 @njit(cache=True, nogil=True)
 def _contains(names: I32, name: int) -> bool:
     return _place(names, name) >= 0
-
-
-@njit(cache=True, nogil=True)
-def uniform(state: np.uint64) -> tuple[np.uint64, float]:
-    """Give the next state and a number in [0, 1) of splitmix64 (Steele et al. 2014)."""
-    state = np.uint64(state + np.uint64(0x9E3779B97F4A7C15))
-    z = state
-    z = np.uint64((z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9))
-    z = np.uint64((z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB))
-    z = np.uint64(z ^ (z >> np.uint64(31)))
-    return state, (z >> np.uint64(11)) / 9007199254740992.0
-
-
-@njit(cache=True, nogil=True)
-def explore(
-    kept: Bool, group: I32, best: I32, k: I32, tasted: I32, share: float, seed: NDArray[np.uint64],
-    pin: NDArray[np.int16], propensity: F32,
-) -> None:  # fmt: skip
-    """Pin random candidates of other groups to the last free places of the list, and note their chance.
-
-    `best` [B, max k] are the places that would be shown. Of k[b] places floor(share·k + u) are given away, u random:
-    share·k on average; those that are pinned stay. Candidates: kept, not already shown, and of a group that neither
-    a shown item nor the history has (tasted [B, H] groups, 0 = none); where there is none such, of a group that no
-    shown item has; else of any group. Drawn without replacement, each with equal chance: propensity = expected places
-    / candidates. Mutates pin and propensity.
-    """
-    pool, place_of = np.empty(kept.shape[1], np.int32), np.empty(best.shape[1], np.int32)
-    for b in range(kept.shape[0]):
-        shown = 0
-        while shown < k[b] and best[b, shown] >= 0:
-            shown += 1
-        state, u = uniform(seed[b])
-        open_, wanted = 0, int(share * shown + u)
-        for place in range(shown - 1, -1, -1):
-            if pin[b, best[b, place]] == 0:
-                place_of[open_] = place
-                open_ += 1
-        wanted = min(wanted, open_)
-        if wanted == 0:
-            continue
-        used = {np.int32(0): True}
-        for place in range(shown):
-            if pin[b, best[b, place]] != 0 or place < place_of[wanted - 1]:
-                used[group[b, best[b, place]]] = True
-        size = _unlike(kept[b], group[b], pin[b], used, tasted[b], pool)
-        if size == 0:
-            size = _unlike(kept[b], group[b], pin[b], used, tasted[b, :0], pool)
-        if size == 0:
-            free = kept[b] & (pin[b] == 0)
-            free[best[b, :shown]] = False
-            for place in range(len(free)):
-                if free[place]:
-                    pool[size] = place
-                    size += 1
-        wanted = min(wanted, size)
-        limit, least = min(open_, size), int(share * shown)
-        beyond = share * shown - least
-        expected = min(least, limit) * (1 - beyond) + min(least + 1, limit) * beyond
-        for j in range(wanted):
-            state, u = uniform(state)
-            other = j + int(u * (size - j))
-            pool[j], pool[other] = pool[other], pool[j]
-            pin[b, pool[j]] = place_of[wanted - 1 - j] + 1
-            propensity[b, pool[j]] = np.float32(expected / size)
-
-
-@njit(cache=True, nogil=True)
-def _unlike(kept: Bool, group: I32, pin: NDArray[np.int16], used: dict[np.int32, bool], tasted: I32, pool: I32) -> int:
-    """Fill the pool with the free candidates of groups that are neither used nor tasted; give how many."""
-    known = used.copy()
-    for name in tasted:
-        known[name] = True
-    size = 0
-    for c in range(len(kept)):
-        if kept[c] and pin[c] == 0 and group[c] not in known:
-            pool[size] = c
-            size += 1
-    return size

@@ -64,6 +64,31 @@ def profile(names: U32, idf: F32, values: U32, start: I64, weight: F32, term: I3
 
 
 @njit(cache=True, nogil=True)
+def _nth_largest(values: F32, n: int) -> np.float32:
+    """Give the n-th largest of values, which are put into another order (Hoare's selection)."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if n - 1 <= j:
+            high = j
+        elif n - 1 >= i:
+            low = i
+        else:
+            break
+    return np.float32(values[n - 1])
+
+
+@njit(cache=True, nogil=True)
 def best_of_postings(
     start: I64, ids: I32, values: F32, term: I32, strength: F32, total: F32, item: I32, score: F32
 ) -> None:
@@ -91,10 +116,19 @@ def best_of_postings(
         for j in range(count):
             sums[j] = total[touched[j]]
             total[touched[j]] = 0.0
-        order = np.argsort(-sums, kind="mergesort")[: item.shape[1]]
         item[b, :], score[b, :] = 0, 0.0
-        for j in range(len(order)):
-            item[b, j], score[b, j] = touched[order[j]], sums[order[j]]
+        if count == 0 or item.shape[1] == 0:
+            continue
+        least = _nth_largest(sums.copy(), min(count, item.shape[1]))
+        above = 0
+        for j in range(count):
+            above += sums[j] > least
+        equal, at = min(count, item.shape[1]) - above, 0
+        for j in range(count):  # of equal ones those that were met first
+            if sums[j] > least or (sums[j] == least and equal > 0):
+                equal -= sums[j] == least
+                item[b, at], score[b, at] = touched[j], sums[j]
+                at += 1
 
 
 @njit(cache=True, nogil=True)

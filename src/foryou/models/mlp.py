@@ -43,19 +43,31 @@ class Ranker:
         self._calibration = arrays["calibration"].astype(np.float32)
         layers = [arrays[f"layer{n}.weight"] for n in range(len(arrays)) if f"layer{n}.weight" in arrays]
         biases = [arrays[f"layer{n}.bias"] for n in range(len(layers))]
-        self._sizes, self._weights = _packed(layers, biases, self.inputs)
+        self._deep = _deep(layers, self.inputs)
+        narrow = [layers[0][:, self._deep], *layers[1:]] if layers and len(self._deep) < self.inputs else layers
+        self._sizes, self._weights = _packed(narrow, biases, len(self._deep))
+        self.alive = np.asarray(self._wide[2] != 0)
+        if layers:
+            self.alive[self._deep] = True
 
-    def score(self, inputs: F32, out: F32) -> None:
-        """Fill out [...] with the logits of inputs [F, ...]; both float32, e.g. [F, B, C] and [B, C]."""
+    def score(self, inputs: F32, out: F32, wanted: NDArray[np.bool_] | None = None) -> None:
+        """Fill out [...] with the logits of inputs [F, ...]; both float32, e.g. [F, B, C] and [B, C].
+
+        wanted bool [...]: where; None = everywhere. What is not wanted stays as it is.
+        """
         if len(inputs) != self.inputs or inputs.shape[1:] != out.shape:
             raise Invalid(
                 "inputs", f"shape {inputs.shape} does not fit {self.inputs} inputs and an output of {out.shape}",
                 "give inputs [F, ...] and out [...]",
             )  # fmt: skip
         flat = np.ascontiguousarray(inputs, np.float32).reshape(self.inputs, out.size)
-        logit = np.empty(out.size, np.float32)
-        _forward(flat, self._wide, self._bias, self._sizes, self._weights, logit)
-        out[...] = logit.reshape(out.shape)
+        rows = np.arange(out.size) if wanted is None else np.flatnonzero(wanted)
+        logit = np.empty(len(rows), np.float32)
+        _forward(flat, rows, self._wide, self._bias, self._deep, self._sizes, self._weights, logit)
+        if wanted is None:
+            out[...] = logit.reshape(out.shape)
+        else:
+            out[wanted] = logit
 
     def logits(self, rows: F32) -> F32:
         """Give the logits float32 [T] of rows float32 [T, F]."""
@@ -72,6 +84,13 @@ class Ranker:
     def seconds(logit: F32) -> F32:
         """Give the seconds that a candidate is expected to be watched, where the objective was `watch_time`."""
         return np.exp(logit)
+
+
+def _deep(layers: list[NDArray[Any]], inputs: int) -> NDArray[np.int64]:
+    """Give the inputs that the layers weigh: one that did not vary in training has no weight there.  int64 [<= F]"""
+    if not layers or layers[0].shape[1] != inputs:
+        return np.arange(inputs)
+    return np.flatnonzero(np.any(layers[0] != 0, axis=0))
 
 
 def _packed(layers: list[NDArray[Any]], biases: list[NDArray[Any]], inputs: int) -> tuple[NDArray[np.int64], F32]:
@@ -102,9 +121,18 @@ def _filled(width: int) -> int:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _forward(x: F32, wide: F32, bias: np.float32, sizes: NDArray[np.int64], weights: F32, out: F32) -> None:
-    """Fill out [T] with the logits of x [F, T]; wide [3, F] holds mean, 1 / scale and weight."""
+def _forward(
+    x: F32, rows: NDArray[np.int64], wide: F32, bias: np.float32, deep: NDArray[np.int64], sizes: NDArray[np.int64],
+    weights: F32, out: F32,
+) -> None:  # fmt: skip
+    """Fill out [R] with the logits of x [F, T] at rows [R]; wide [3, F] holds mean, 1 / scale and weight.
+
+    deep: the inputs that go through the layers, rising; one that has no weight here and there is not looked at.
+    """
     widest = sizes.max()
+    row, place = np.zeros(BLOCK, np.float32), np.full(x.shape[0], -1, np.int64)
+    for n in range(len(deep)):
+        place[deep[n]] = n
     here, there = np.zeros((widest, BLOCK), np.float32), np.zeros((widest, BLOCK), np.float32)
     total = np.empty(BLOCK, np.float32)
     for first in range(0, len(out), BLOCK):
@@ -112,13 +140,17 @@ def _forward(x: F32, wide: F32, bias: np.float32, sizes: NDArray[np.int64], weig
         total[:] = bias
         here[: sizes[0]] = 0.0
         for f in range(x.shape[0]):
-            row, mean, inverse, weight = here[f], wide[0, f], wide[1, f], wide[2, f]
+            mean, inverse, weight = wide[0, f], wide[1, f], wide[2, f]
+            if place[f] < 0 and weight == 0:
+                continue
             for c in range(count):
-                row[c] = x[f, first + c]
+                row[c] = x[f, rows[first + c]]
             for c in range(BLOCK):
                 z = (row[c] - mean) * inverse
                 total[c] += weight * z
                 row[c] = min(max(z, -LIMIT), LIMIT)
+            if place[f] >= 0:
+                here[place[f]] = row
         at = 0
         for layer in range(len(sizes) - 1):
             units = sizes[layer + 1]

@@ -97,6 +97,17 @@ class Metrics:
         self.refused = Gauge(
             "foryou_bundles_refused", "released bundles that do not serve", multiprocess_mode="max", registry=registry
         )
+        self.tried = Counter(
+            "foryou_rollout_queries_total", "queries answered during a rollout, by bundle and how that went",
+            ["version", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.tried_share = Gauge(
+            "foryou_rollout_share", "share of the users that has the new bundle, 0 = none or no rollout",
+            multiprocess_mode="livemax", registry=registry,
+        )  # fmt: skip
+        self.returns = Counter(
+            "foryou_rollout_returns_total", "looks at which a new bundle was found unfit", registry=registry
+        )
         self.spool_records = Gauge(
             "foryou_spool_records", "records that wait for the log", multiprocess_mode="livesum", registry=registry
         )

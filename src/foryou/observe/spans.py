@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.types import AttributeValue
 
 from foryou.observe.watching import Batched, Headers, Watched
 
@@ -43,7 +44,7 @@ class Spans:
 
     def end(self, watched: Watched, name: str, status: int, request_id: str) -> None:
         """Make the spans: the request, in it the batches that answered, in those their stages one after another."""
-        attributes = {"http.response.status_code": status, "foryou.request_id": request_id}
+        attributes: dict[str, AttributeValue] = {"http.response.status_code": status, "foryou.request_id": request_id}
         whole = self._tracer.start_span(
             name, _parent(watched), SpanKind.SERVER, attributes, start_time=watched.began_ns
         )
@@ -56,7 +57,7 @@ class Spans:
 
     def _batch(self, one: Batched, inside: Context) -> None:
         at_ns = one.ended_ns - sum(round(ms * 1e6) for _, ms, _ in one.trace.stages)
-        attributes = {
+        attributes: dict[str, AttributeValue] = {
             "foryou.placement": one.placement, "foryou.bundle": one.bundle, "foryou.queries": one.queries,
             "foryou.fallbacks": tuple(one.trace.fallbacks),
         }  # fmt: skip

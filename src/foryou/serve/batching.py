@@ -12,6 +12,7 @@ from foryou.domain.slate import Answer, Query, Trace
 from foryou.serve.live import Arm
 from foryou.serve.overload import Ladder, Verdict, on_rung
 from foryou.serve.pipeline import Pipeline
+from foryou.serve.standby import answered
 
 Ticket = TypeVar("Ticket")
 BATCH = 32  # B_max: queries answered in one go
@@ -104,7 +105,8 @@ class Batcher(Generic[Ticket]):
         try:
             rung, cheaper = self.ladder.rung, first.arm.pipelines
             pipeline = cheaper.get(on_rung(rung, first.placement), first.pipeline) if rung else first.pipeline
-            answers, trace = pipeline.run([job.query for job in group], min(job.deadline for job in group))
+            queries, deadline = [job.query for job in group], min(job.deadline for job in group)
+            answers, trace = answered(first.arm, first.placement, pipeline, queries, deadline)
         except Exception as error:  # noqa: BLE001 - whatever it was, the next one must still be answered
             return [(job.ticket, error) for job in group]
         self._traced(first.arm, first.placement, trace, group)

@@ -17,7 +17,7 @@ SOURCES = (
 BY_HAND = ("editorial", "sponsored")  # stay on unless an arm names them: they are no way of recommending
 RULES = (
     "new_days", "editorial_places", "sponsored_places", "pins", "boosts", "filter", "category_cap", "calibration",
-    "explore_share",
+    "explore_share", "explore", "new_impressions", "pace_days",
 )  # fmt: skip
 
 

@@ -58,11 +58,13 @@ class Explain:
         found[~certain] = -1
         chosen, sure = found.tolist(), certain.tolist()
         said = [_session(batch, b) if any(row) else [] for b, row in enumerate(sure)]
-        tests: list[Test] = [(b, code) for b, codes in enumerate(said) for code in codes]
-        tests += list(dict.fromkeys(
-            (b, some) for b, row in enumerate(chosen) for entries in row for some in _parts(entries)
-        ))  # fmt: skip
-        falls = self._falls(batch, shown, tests)
+        falls = dict(self._falls(batch, shown, [(b, code) for b, codes in enumerate(said) for code in codes]))
+        wanted: dict[Test, list[int]] = {}  # what is left out -> the places that might be due to it
+        for b, row in enumerate(chosen):
+            for at, entries in enumerate(row):
+                for some in _parts(entries):
+                    wanted.setdefault((b, some), []).append(at)
+        falls |= self._falls_at(batch, shown, wanted)
         memo: dict[tuple[int, Entries], Reason] = {}  # many items share their reason
         told: list[list[Reason | None]] = [[None] * len(row) for row in chosen]
         for b, at in np.argwhere(certain).tolist():
@@ -92,6 +94,19 @@ class Explain:
             return {}
         fall = shown.score[[b for b, _ in tests]] - self._what_if.scores(batch, shown, tests)
         return dict(zip(tests, fall.tolist(), strict=True))
+
+    def _falls_at(self, batch: QueryBatch, shown: Shown, wanted: Mapping[Test, list[int]]) -> Falls:
+        """Do as `_falls` for some of the places only; the others are said to fall by 0."""
+        if not wanted:
+            return {}
+        most = max(map(len, wanted.values()))
+        places = np.array([[*at, *[-1] * (most - len(at))] for at in wanted.values()])
+        scores = self._what_if.scores(batch, shown, list(wanted), places)
+        fall = np.zeros((len(wanted), shown.item.shape[1]), np.float32)
+        row, column = np.nonzero(places >= 0)
+        at = places[row, column]
+        fall[row, at] = shown.score[np.array([b for b, _ in wanted])[row], at] - scores[row, column]
+        return dict(zip(wanted, fall.tolist(), strict=True))
 
     def _present(
         self, batch: QueryBatch, place: tuple[int, int], number: int, said: Sequence[str], falls: Falls, worth: float

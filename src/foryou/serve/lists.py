@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou.domain.clock import DAY_MS
 from foryou.domain.lists import ItemList, Kind, ListChange, Lists
 from foryou.domain.log import Position, Stream
 from foryou.domain.ports import EventLog
-from foryou.domain.slate import PLACED, QueryBatch, Reason, Slate
+from foryou.domain.slate import PLACED, QueryBatch, Reason, Slate, View
+from foryou.domain.tried import Pacer
 from foryou.serve.following import news
 from foryou.serve.wording import Words
 
@@ -60,7 +62,9 @@ class Places:
         bit = slate.bit(self._kind)
         proposed = (slate.origin & bit > 0) & slate.kept() & np.isfinite(slate.score)
         for b in np.flatnonzero(proposed.any(axis=1)).tolist():
-            lists = batch.view.shelf.active(self._kind, self._placement, batch.query[b].now_ms)
+            now_ms = batch.query[b].now_ms
+            lists = batch.view.shelf.active(self._kind, self._placement, now_ms)
+            lists = [one for one in lists if is_due(one, batch.view, now_ms)]
             self._fill(batch, slate, b, np.flatnonzero(proposed[b]).tolist(), lists)
         if self._kind is Kind.SPONSORED:
             organic = slate.origin & ~(bit | slate.bit("asked")) > 0
@@ -84,6 +88,16 @@ class Places:
             slate.pin[b, c], slate.placed[b, c] = place, PLACED.index(self._kind)
             slate.labels[b, c] = lists[chosen].label
             waiting = [[other for other in columns if other != c] for columns in waiting]
+
+
+def is_due(one: ItemList, view: View, now_ms: int) -> bool:
+    """Say whether a list has had less impressions today than the part of the day that has passed allows."""
+    if not one.impressions_per_day:
+        return True
+    begun = np.array([max(now_ms // DAY_MS * DAY_MS, one.start_ms)], np.int64)
+    ends = min(int(begun[0]) // DAY_MS * DAY_MS + DAY_MS, one.end_ms or now_ms + DAY_MS)
+    shown = np.array([view.tried.times_sponsored(view.shelf.numbers[one.name])])
+    return bool(Pacer(one.impressions_per_day, max(1, ends - int(begun[0]))).due(begun, now_ms, shown)[0] > 0)
 
 
 class Labelled:

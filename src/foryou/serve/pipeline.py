@@ -25,6 +25,7 @@ class Stages:
     adjusters: Sequence[Rule]  # after ranking: they drop, pin or raise by score
     explain: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
     judge: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[Verdict | None]]
+    expect: Callable[[NDArray[np.float32]], bytes] = lambda scores: b""  # chances of a click, as they are logged
 
 
 _UNEXPLAINED = Reason("unexplained", "")
@@ -154,7 +155,7 @@ class Pipeline:
                 Answer(
                     shown, tuple(degraded), self.version, batch.offset[b], batch.view, verdicts[b], batch.knew[b],
                     not batch.history[b].any(),
-                    slate.inputs_of(b, places),
+                    slate.inputs_of(b, places), self.stages.expect(slate.score[b, places] - slate.boost[b, places]),
                 )
             )  # fmt: skip
         return answers

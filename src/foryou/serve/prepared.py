@@ -4,11 +4,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Unavailable
-from foryou.domain.event import hash64
+from foryou.domain.event import hash64, hashes
 from foryou.domain.lists import Lists
 from foryou.domain.ports import TimeSource
 from foryou.domain.slate import Answer, Query, View
@@ -78,7 +76,9 @@ class Prepared:
     def __init__(self, live: Live, clock: TimeSource, lengths: Mapping[str, int]) -> None:
         self._live, self._clock = live, clock
         self._wanted = {Segment(name, device): [Kind(k, "")] for name, k in lengths.items() for device in DEVICES}
+        self._order = list(self._wanted)  # those made last come last
         self._made: dict[Segment, _Made] = {}
+        self.turn = 0  # grows whenever a page may be another one than before
 
     def page(self, segment: Segment, kind: Kind) -> Page | None:
         """Give what is ready. What is not will be, at the next look, as long as there is room."""
@@ -105,19 +105,27 @@ class Prepared:
         lacks = (PREPARED,) if len(shown) == query.k else (PREPARED, "short_answer")
         return replace(whole, items=shown, degraded=lacks, offset=-1, knew={})
 
-    def look(self) -> float:
-        """Make again what has changed; gives the seconds that this took. Nothing is kept of an arm that has gone."""
+    def look(self, most: int | None = None) -> float:
+        """Make again what has changed; gives the seconds that this took. Nothing is kept of an arm that has gone.
+
+        most: segments that are made at once, those first that were not looked at longest; None = all.
+        """
         started = time.perf_counter()
         try:
             arm = self._live.arm_for("")
         except Unavailable:
             return 0.0
-        for segment, wanted in self._wanted.items():
-            kinds = tuple(wanted)
+        for segment in self._order[:]:
+            kinds = tuple(self._wanted[segment])
             now_ms, seen = self._clock.now_ms(), self._seen(arm, segment, kinds)
             old = self._made.get(segment)
             if old is None or old.until_ms <= now_ms or not old.seen.same(seen):
                 self._made[segment] = _made(arm, segment, kinds, now_ms, old, seen)
+                self.turn += 1
+                self._order.remove(segment)
+                self._order.append(segment)
+                if most is not None and (most := most - 1) == 0:
+                    break
         return time.perf_counter() - started
 
     def _seen(self, arm: Arm, segment: Segment, kinds: tuple[Kind, ...]) -> _Seen:
@@ -144,8 +152,7 @@ def _made(arm: Arm, segment: Segment, kinds: tuple[Kind, ...], now_ms: int, old:
 
 def _next_expiry(view: View, whole: Answer, now_ms: int) -> int:
     """Give when the first of these items may not be shown any more."""
-    numbers = np.array([view.catalog.number(item.item_id) for item in whole.items], np.int64)
-    expires = view.catalog.expires_ms[numbers] if len(numbers) else np.zeros(0, np.int64)
+    expires = view.catalog.expires_ms[view.catalog.numbers(hashes([item.item_id for item in whole.items]))]
     return int(expires[expires > now_ms].min(initial=now_ms + ANEW_MS))
 
 

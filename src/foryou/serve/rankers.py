@@ -49,6 +49,13 @@ class Unused:
         return False
 
 
+def _used(schema: FeatureSchema, counts: list[bool]) -> FeatureSchema:
+    """Give the schema without the work for inputs that do not count."""
+    return FeatureSchema(
+        tuple(one if on else Unused(one.name) for one, on in zip(schema.features, counts, strict=True))
+    )
+
+
 class Blend:
     """score = Σ_f weight_f · input_f: linear, so each part of a score can be named.
 
@@ -57,10 +64,7 @@ class Blend:
 
     def __init__(self, schema: FeatureSchema, weight: NDArray[np.float32]) -> None:
         self.schema, self.weight = schema, np.atleast_2d(weight)
-        counts = np.any(self.weight, axis=0).tolist()
-        self.used = FeatureSchema(
-            tuple(one if on else Unused(one.name) for one, on in zip(schema.features, counts, strict=True))
-        )
+        self.used = _used(schema, np.any(self.weight, axis=0).tolist())
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
         """Fill out [B, C] with the score of each candidate."""
@@ -89,13 +93,16 @@ class Learned:
     """score = the logit of a ranker that was learned from choices: logistic, or wide and deep (`models.mlp`)."""
 
     def __init__(self, schema: FeatureSchema, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.schema, self.used, self._network = schema, schema, Network(arrays)
+        self.schema, self._network = schema, Network(arrays)
+        self.used = _used(schema, self._network.alive.tolist())
         self._usual = arrays["mean"].astype(np.float32)
 
     def score(self, batch: QueryBatch, slate: Slate, out: Inputs) -> None:
-        """Fill out [B, C] with the logit of each candidate."""
+        """Fill out [B, C] with the logit of each candidate that is kept or asked about; -inf for all others."""
         slate.inputs = assemble(self.used, batch, slate.item)
-        self.sum(slate.inputs, batch, out)
+        asked = (slate.item == batch.asked[:, None]) & (slate.item > 0)
+        out[:] = -np.inf
+        self._network.score(slate.inputs, out, slate.kept() | asked)
 
     def parts(self, batch: QueryBatch, item: NDArray[np.int32]) -> tuple[dict[str, float], dict[str, float]]:
         """Give the inputs of one item [1, 1] of a batch of one, and what is lost if each were as usual."""

@@ -116,22 +116,5 @@ class CategoryCap:
         slate.drop(over, self.name)
 
 
-class Exploration:
-    """Gives a share of the places to random items of categories that list and history lack, with their chance noted."""
-
-    name = "exploration"
-    essential = False
-
-    def __init__(self, share: float) -> None:
-        self._share = share
-
-    def apply(self, batch: QueryBatch, slate: Slate) -> None:
-        """Pin the explored items to the last places of the list."""
-        kernels.explore(
-            slate.kept() & np.isfinite(slate.score), _category(batch, slate), slate.top(batch.k), batch.k,
-            batch.view.catalog.category[batch.history], self._share, batch.seed, slate.pin, slate.propensity,
-        )  # fmt: skip
-
-
 def _category(batch: QueryBatch, slate: Slate) -> NDArray[np.int32]:
     return batch.view.catalog.category[slate.item]

@@ -24,6 +24,7 @@ RANKING = ":rank"  # the pipeline that orders the caller's items; no placement o
 GIVEN = 500  # items that a caller may have ordered at once
 BEHIND = 10.0  # puts the priors of one list behind all those of another
 NARROW = 4  # a filter that lets less than a quarter of what was found through is pushed into the search
+TOGETHER = 50  # candidates of what was bought together lately
 DEEPER = 8  # times as many are searched for, where a filter cannot be worked out for all items
 _IN_CART = ACTIONS.index(Action.ADD_TO_CART)
 
@@ -35,13 +36,13 @@ class Collaborative:
     always = False
 
     def __init__(self, index: Index, quota: int, filters: Filters | None = None) -> None:
-        self._index, self.places, self._filters = index, quota, filters or Filters()
+        self.index, self.places, self._filters = index, quota, filters or Filters()
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best items by user·item; nothing for users without a vector."""
         if not batch.user.size:  # `represent` failed
             return
-        item, prior = self._index.search(batch.user, self.places)
+        item, prior = self.index.search(batch.user, self.places)
         some = self._filters.some(batch)
         if some.any():
             through = self._filters.let_through(batch, item) & (item > 0)
@@ -53,7 +54,7 @@ class Collaborative:
     def _search_within(self, batch: QueryBatch, b: int, item: NDArray[np.int32], prior: NDArray[np.float32]) -> None:
         """Fill item and prior [n] with the best of what the filters of a query let through, best first."""
         allowed, n = self._filters.whole(batch, b), len(item)
-        found, score = self._index.search(batch.user[b : b + 1], n * (DEEPER if allowed is None else 1), allowed)
+        found, score = self.index.search(batch.user[b : b + 1], n * (DEEPER if allowed is None else 1), allowed)
         there = self._filters.within(batch, b, found[0]) & (found[0] > 0)
         best = np.argsort(-score[0][there], kind="stable")[:n]
         item[:], prior[:] = 0, 0
@@ -131,14 +132,14 @@ class Similar:
 
     def __init__(self, model: ItemItem, vectors: FoldIn, index: Index, content: Content, quota: int) -> None:
         self._model, self._vectors, self._index, self._content, self._quota = model, vectors, index, content, quota
-        self.places = 3 * quota
+        self.places = 3 * quota + min(quota, TOGETHER)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
-        """Propose neighbours of the anchor."""
+        """Propose neighbours of the anchor: what was bought with it of late, then what was trained."""
+        propose_together(batch, slate, self.name, batch.anchor[:, None], self._quota)
         item, prior = self._model.neighbours(batch.anchor, self._quota)
         slate.propose(self.name, item, prior)
-        known = np.where(batch.anchor < len(self._vectors.vectors), batch.anchor, 0)
-        vector = self._vectors.vectors[known]
+        vector = self._vectors.of(batch.anchor)
         near, product = self._index.search(vector, self._quota)
         near[~vector.any(axis=1)] = 0
         slate.propose(self.name, near, product - np.float32(BEHIND) - product.max(axis=1, initial=0, keepdims=True))
@@ -153,13 +154,29 @@ class Cart:
     always = False
 
     def __init__(self, model: ItemItem, quota: int) -> None:
-        self._model, self.places = model, quota
+        self._model, self._quota = model, quota
+        self.places = quota + min(quota, TOGETHER)
 
     def propose(self, batch: QueryBatch, slate: Slate) -> None:
         """Propose the best sums of links; nothing for an empty cart."""
         held, weight = in_cart(batch)
         if held.any():
-            slate.propose(self.name, *self._model.links.best(held, weight, self.places))
+            propose_together(batch, slate, self.name, held, self._quota)
+            slate.propose(self.name, *self._model.links.best(held, weight, self._quota))
+
+
+def propose_together(batch: QueryBatch, slate: Slate, source: str, held: NDArray[np.int32], n: int) -> None:
+    """Propose what was bought of late with any of the items held [B, L], by number of buyers, before all else."""
+    pairs = batch.view.tried.together
+    if not len(pairs.item):
+        return
+    n = min(n, TOGETHER)
+    item, weight = pairs.of(held.ravel(), n)
+    item, weight = item.reshape(len(held), -1), weight.reshape(len(held), -1)
+    if item.shape[1] > n:
+        best = np.argsort(-weight, axis=1, kind="stable")[:, :n]
+        item, weight = np.take_along_axis(item, best, axis=1), np.take_along_axis(weight, best, axis=1)
+    slate.propose(source, item, weight + np.float32(BEHIND))
 
 
 def in_cart(batch: QueryBatch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -58,20 +58,25 @@ class WhatIf:
         """Give the scores without each of the newest entries, by the closed forms of the models.  float32 [B, L, C]"""
         return self._score(assemble_without(self._ranker.used, batch, shown.item, shown.inputs, entries), batch)
 
-    def scores(self, batch: QueryBatch, shown: Shown, tests: Sequence[Test]) -> Scores:
-        """Give the scores if less were known, by the code that hydrates and ranks: one row per test.  float32 [R, C]
+    def scores(
+        self, batch: QueryBatch, shown: Shown, tests: Sequence[Test], places: NDArray[np.intp] | None = None
+    ) -> Scores:
+        """Give the scores if less were known, by the code that hydrates and ranks: one row per test.  float32 [R, M]
 
+        places intp [R, M]: of which of the C shown the scores are wanted, -1 = none; None = of all, in their order.
         Inputs that are measured by the other candidates keep the measure of the answer.
         """
-        rows = [b for b, _ in tests]
+        if places is None:
+            places = np.tile(np.arange(shown.item.shape[1]), (len(tests), 1))
+        flat = np.array([[b] for b, _ in tests]) * shown.item.shape[1] + np.maximum(places, 0)
         again = _forgotten(batch, tests)
         if batch.user.shape[1]:  # else there was no time for it in the answer, too
             self._represent(again)
-        item = shown.item[rows]
+        item = np.where(places < 0, 0, shown.item.ravel()[flat]).astype(np.int32)
         if any(isinstance(what, str) for _, what in tests):
             inputs = assemble(self._ranker.used, again, item)
         else:
-            inputs = np.take(shown.inputs, rows, axis=1)
+            inputs = np.take(shown.inputs.reshape(len(shown.inputs), -1), flat, axis=1)
             assemble_anew(self._ranker.used, again, item, inputs)
         return self._score(inputs, again)
 

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foryou.domain.errors import Conflict, ForyouError, Incomplete, Invalid, Refused, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, Incomplete, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream, partition_of
 from foryou.domain.ports import TimeSource
-from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, Change, Trending, UserRecord
+from foryou.domain.records import FOLD_VERSION, KEPT_DAYS, KEPT_HOURS, TALLIES, Change, Tallies, Trending, UserRecord
 from foryou.stores.redis_calls import Node
 from foryou.stores.redis_ear import Ear, Told
 from foryou.stores.redis_servers import Servers, Value
 from foryou.stores.redis_trends import Trends
-from foryou.stores.redis_values import DAYS, HOURS, increments, packed, unpacked
+from foryou.stores.redis_values import DAYS, HOURS, LETTERS, increments, packed, unpacked
+from foryou.stores.turns import tried
 
+_KEPT = b"".join([b"%b%d" % (DAYS, KEPT_DAYS), *(b"%b%d" % (LETTERS[kind], days) for kind, days in TALLIES.items())])
 KEPT_FOLDS = 1_000  # commits per partition that `folded_ms` remembers
 TURNS = 3  # reads, while generations are being switched
 
@@ -165,21 +167,16 @@ class RedisFeatures:
 
         Gives why some could not be reached. What `write` refuses is raised when all have been tried.
         """
-        away: list[Unavailable | None] = [None] * len(changes)
-        refused: list[ForyouError] = []
-        for place, said in enumerate(self._servers.run_each("write", [self._call(one, token) for one in changes])):
-            try:
-                if isinstance(said, Unavailable):
-                    raise said
-                if said[0] != b"ok":  # it is told why, or tells a shard that has not heard of the lease
-                    self.write(changes[place], token)
-            except Unavailable as error:
-                away[place] = error
-            except ForyouError as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
-        return away
+        answers = self._servers.run_each("write", [self._call(one, token) for one in changes])
+
+        def write(place: int, change: Change) -> None:
+            said = answers[place]
+            if isinstance(said, Unavailable):
+                raise said
+            if said[0] != b"ok":  # it is told why, or tells a shard that has not heard of the lease
+                self.write(change, token)
+
+        return tried(changes, write)
 
     def _call(self, change: Change, token: int) -> tuple[bytes, Sequence[Any]]:
         """Give the tag of a change and what its script takes."""
@@ -193,8 +190,9 @@ class RedisFeatures:
         is_fold = self._generation is None and Stream.EVENTS in change.through
         parts: list[bytes | int | str] = [
             change.partition, os.urandom(8), self._clock.now_ms() if is_fold else "", KEPT_FOLDS, KEPT_HOURS,
-            KEPT_DAYS, len(streams), len(change.records),
-            increments(HOURS, change.counts) + increments(DAYS, change.firsts),
+            _KEPT, len(streams), len(change.records),
+            increments(HOURS, change.counts) + increments(DAYS, change.firsts)
+            + b"".join(increments(LETTERS[kind], counts) for kind, counts in change.tallies.items()),
         ]  # fmt: skip
         for stream in streams:
             after = change.after.get(stream, -1)
@@ -238,6 +236,12 @@ class RedisFeatures:
                 if current:
                     break
             return self._trends.look(self._tags, self._live, seals)
+
+    def tallies(self) -> Tallies:
+        """Give what came of showing items; read as `trending` is."""
+        self.trending()
+        with self._looking:
+            return self._trends.tallies()
 
     def folded_ms(self, partition: int, offset: int) -> int | None:
         """Give when this record of `events` became visible, on the store's clock (as `Entry.appended_ms`).

@@ -8,21 +8,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.errors import Conflict, ForyouError, Invalid, Refused, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, Invalid, Refused, StalePosition, Unavailable
 from foryou.domain.log import Stream
 from foryou.domain.ports import TimeSource
 from foryou.domain.records import (
     FOLD_VERSION,
     KEPT_DAYS,
     KEPT_HOURS,
+    TALLIES,
     Change,
     Firsts,
+    Tallies,
     Trending,
     UserRecord,
     pack,
     unpack,
 )
 from foryou.stores.sqlite import MAX_VALUES, MEMORY, Database, made, marks
+from foryou.stores.turns import tried
 
 KEPT_FOLDS = 10_000  # commits that `folded_ms` remembers
 DROPPED_ROWS = 1_000  # rows of an old generation deleted per transaction
@@ -38,6 +41,8 @@ _SCHEMA = (
     "count INTEGER NOT NULL, PRIMARY KEY (generation, hour, item)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS firsts (generation INTEGER NOT NULL, day INTEGER NOT NULL, item INTEGER NOT NULL, "
     "count INTEGER NOT NULL, PRIMARY KEY (generation, day, item)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS tallies (generation INTEGER NOT NULL, kind TEXT NOT NULL, day INTEGER NOT NULL, "
+    "item INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (generation, kind, day, item)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS positions (generation INTEGER NOT NULL, partition INTEGER NOT NULL, "
     "stream TEXT NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (generation, partition, stream)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS folds (fold INTEGER PRIMARY KEY, partition INTEGER NOT NULL, after INTEGER NOT NULL, "
@@ -95,6 +100,7 @@ class SqliteFeatures:
             _put(connection, generation, change, users)
             _add(connection, "counts", "hour", KEPT_HOURS, generation, counts)
             _add(connection, "firsts", "day", KEPT_DAYS, generation, firsts)
+            _tally(connection, generation, change.tallies)
             if Stream.EVENTS in change.through and self._generation is None:
                 _remember(connection, change, self._clock.now_ms())
 
@@ -103,18 +109,7 @@ class SqliteFeatures:
 
         What `write` refuses is raised when all have been tried.
         """
-        away: list[Unavailable | None] = [None] * len(changes)
-        refused: list[ForyouError] = []
-        for place, change in enumerate(changes):
-            try:
-                self.write(change, token)
-            except Unavailable as error:
-                away[place] = error
-            except ForyouError as error:
-                refused.append(error)
-        if refused:
-            raise refused[0]
-        return away
+        return tried(changes, lambda _, change: self.write(change, token))
 
     def position(self, partition: int) -> dict[str, int]:
         """Give stream -> offset that the records of a partition reflect; {} = nothing yet."""
@@ -141,6 +136,26 @@ class SqliteFeatures:
                 (self._generation, Stream.EVENTS),
             ).fetchall()
         return Trending(*_counters(rows), dict(position), Firsts(*_counters(firsts)))
+
+    def tallies(self) -> Tallies:
+        """Give what came of showing items, with the positions that it reflects."""
+        found: dict[str, Firsts] = {}
+        with self._database.snapshot() as connection:
+            for kind in TALLIES:
+                cursor = connection.execute(
+                    f"SELECT day, item, count FROM tallies WHERE generation = {_GENERATION} AND kind = ?",
+                    (self._generation, kind),
+                )
+                if len(rows := np.fromiter(cursor, _COUNT_DTYPE)):
+                    found[kind] = Firsts(*_counters(rows))
+            stands = connection.execute(
+                f"SELECT stream, partition, offset FROM positions WHERE generation = {_GENERATION}", (self._generation,)
+            ).fetchall()
+        events, exposures = (
+            {partition: offset for stream, partition, offset in stands if stream == wanted}
+            for wanted in (Stream.EVENTS, Stream.EXPOSURES)
+        )
+        return Tallies(found, events, exposures)
 
     def folded_ms(self, partition: int, offset: int) -> int | None:
         """Give when this record of `events` became visible, on the store's clock (as `Entry.appended_ms`).
@@ -254,6 +269,7 @@ class SqliteFeatures:
             connection.execute(f"DELETE FROM positions WHERE {old}")
             connection.execute(f"DELETE FROM counts WHERE {old}")
             connection.execute(f"DELETE FROM firsts WHERE {old}")
+            connection.execute(f"DELETE FROM tallies WHERE {old}")
         some = f"DELETE FROM users WHERE rowid IN (SELECT rowid FROM users WHERE {old} LIMIT {DROPPED_ROWS})"
         deleted = DROPPED_ROWS
         while deleted == DROPPED_ROWS:
@@ -319,6 +335,23 @@ def _add(
         f" AND {bucket} < (SELECT max({bucket}) FROM {table} WHERE generation = ?1) - ?2",
         (generation, kept),
     )
+
+
+def _tally(connection: sqlite3.Connection, generation: int, tallies: dict[str, dict[tuple[int, int], int]]) -> None:
+    """Add increments to the tallies, and cut of each kind what is too old against its newest day."""
+    for kind, counts in tallies.items():
+        if not counts:
+            continue
+        connection.executemany(
+            f"INSERT INTO tallies VALUES ({generation}, '{kind}', ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            [(day, _signed(item), count) for (day, item), count in counts.items()],
+        )
+        connection.execute(
+            "DELETE FROM tallies WHERE generation = ?1 AND kind = ?2"
+            " AND day < (SELECT max(day) FROM tallies WHERE generation = ?1 AND kind = ?2) - ?3",
+            (generation, kind, TALLIES[kind]),
+        )
 
 
 def _counters(rows: NDArray[np.void]) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:

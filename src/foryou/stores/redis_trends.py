@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from foryou.domain.log import Stream
-from foryou.domain.records import KEPT_DAYS, KEPT_HOURS, NO_FIRSTS, Firsts, Trending
+from foryou.domain.records import KEPT_DAYS, KEPT_HOURS, NO_FIRSTS, TALLIES, Firsts, Tallies, Trending
 from foryou.stores.redis_servers import Servers
-from foryou.stores.redis_values import DAYS, HOURS, Counted, added, counters, increments_of, summed
+from foryou.stores.redis_values import DAYS, HOURS, LETTERS, Counted, added, counters, increments_of, summed
 
 _UNKNOWN = bytes(8)  # the seal of a bucket to which increments were added: it has another one by now
 
@@ -22,6 +22,7 @@ class _Shard:
     generation: int = 0
     seal: bytes = b""
     position: dict[int, int] = field(default_factory=dict)
+    exposures: dict[int, int] = field(default_factory=dict)
     seals: dict[bytes, bytes] = field(default_factory=dict)  # of its buckets
     buckets: dict[bytes, Counted] = field(default_factory=dict)
 
@@ -59,7 +60,8 @@ class Trends:
     def _take(self, shard: _Shard, said: list[Any]) -> set[bytes]:
         """Take up what the script `counters` says of a shard; gives the buckets whose total must be made anew."""
         shard.seal, position, names, follows, news = said
-        shard.position = dict(_positions(position))
+        shard.position = dict(_positions(position, Stream.EVENTS))
+        shard.exposures = dict(_positions(position, Stream.EXPOSURES))
         stale = shard.buckets.keys() - set(names)
         for name in stale:
             del shard.buckets[name], shard.seals[name]
@@ -79,6 +81,16 @@ class Trends:
         position = {part: offset for shard in self._shards.values() for part, offset in shard.position.items()}
         return Trending(*self._newest(HOURS, KEPT_HOURS), position, Firsts(*self._newest(DAYS, KEPT_DAYS)))
 
+    def tallies(self) -> Tallies:
+        """Give what came of showing items, as of the last look."""
+        shards = self._shards.values()
+        found = {kind: Firsts(*self._newest(LETTERS[kind], days)) for kind, days in TALLIES.items()}
+        return Tallies(
+            {kind: counted for kind, counted in found.items() if len(counted.day)},
+            {part: offset for shard in shards for part, offset in shard.position.items()},
+            {part: offset for shard in shards for part, offset in shard.exposures.items()},
+        )
+
     def _newest(self, kind: bytes, kept: int) -> tuple[Any, Any, Any]:
         """Give bucket, item and count of one kind, without those `kept` before the newest bucket."""
         buckets = sorted(
@@ -95,8 +107,8 @@ class Trends:
         )
 
 
-def _positions(said: Sequence[bytes]) -> Iterable[tuple[int, int]]:
+def _positions(said: Sequence[bytes], wanted: Stream) -> Iterable[tuple[int, int]]:
     for place, offset in zip(said[::2], said[1::2], strict=True):
         partition, _, stream = place.decode().partition(":")
-        if stream == Stream.EVENTS:
+        if stream == wanted:
             yield int(partition), int(offset)

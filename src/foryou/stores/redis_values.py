@@ -12,6 +12,7 @@ from foryou.domain.records import UserRecord, pack, unpack
 FORM = 1
 _HEAD = Struct("<BIIIq")  # form; bytes of the core, of the history, of what was seen; offset. The rest was shown.
 HOURS, DAYS = b"h", b"d"  # kinds of buckets
+LETTERS = {"shown": b"s", "sponsored": b"p", "expected": b"e", "taken": b"t", "together": b"g"}  # of tallies
 _INCREMENT = Struct("<7sQi")
 INCREMENT_DTYPE = np.dtype([("bucket", "S7"), ("item", "<u8"), ("count", "<i4")])
 Counted = tuple[NDArray[np.uint64], NDArray[np.int64]]  # item hashes in order, counts
@@ -26,14 +27,13 @@ def packed(record: UserRecord) -> bytes:
 
 def unpacked(value: bytes) -> UserRecord:
     """Give the record back from `packed`. Raises Refused for a form that this program does not know."""
-    form, *sizes, offset = _HEAD.unpack_from(value)
+    form, core, history, seen, offset = _HEAD.unpack_from(value)
     if form != FORM:
         raise Refused(f"a record has form {form}, this program reads {FORM}; run the program that wrote it, or refold")
-    parts, start = [], _HEAD.size
-    for size in sizes:
-        parts.append(value[start : start + size])
-        start += size
-    return unpack(parts[0], parts[1], parts[2], offset, value[start:])
+    history += (first := _HEAD.size + core)
+    seen += history
+    view = memoryview(value)  # copies nothing
+    return unpack(view[_HEAD.size : first], view[first:history], view[history:seen], offset, view[seen:])
 
 
 def increments(kind: bytes, counts: Mapping[tuple[int, int], int]) -> bytes:

@@ -144,7 +144,7 @@ def folded_in(
         place = np.zeros((len(newest), kernels.MAX_FOLD), np.int32)
         kernels.fold_in(
             vectors, spectrum, newest, ones, ones, settings.unobserved, settings.regularisation, settings.power,
-            user, inverse, place,
+            len(vectors) - 1, user, inverse, place,
         )  # fmt: skip
         return _or_popular(np.asarray(user @ vectors.T, np.float32), history, count)
 

@@ -26,6 +26,7 @@ class Choices:
 
     inputs: one float32 [F, c] per list · chosen: one int per event, its place in the list, -1 = not a candidate ·
     lists: which list each event belongs to · worth: of each event, 1, or the seconds that were watched
+    known_ms: of each list, when it was known what was chosen; they stand in this order
     """
 
     inputs: list[NDArray[np.float32]] = field(default_factory=list)
@@ -35,11 +36,12 @@ class Choices:
     lists: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
     worth: list[float] = field(default_factory=list)
+    known_ms: list[int] = field(default_factory=list)
 
     def add(
         self, inputs: NDArray[np.float32], chosen: Sequence[int], warm: bool = True,
         position: NDArray[np.int16] | None = None, user: str = "",
-        worth: Sequence[float] = (),
+        worth: Sequence[float] = (), known_ms: int = 0,
     ) -> None:  # fmt: skip
         """Add a list with the places that were chosen from it; `position` where its candidates were shown, if so."""
         self.warm.append(warm)
@@ -49,6 +51,7 @@ class Choices:
         self.chosen += chosen
         self.worth += worth or [1.0] * len(chosen)
         self.inputs.append(inputs)
+        self.known_ms.append(known_ms)
 
 
 @njit(cache=True)

@@ -10,6 +10,7 @@ from foryou.models.calibration import probability
 BINS = 64  # of the scores before they are pooled
 LEAST = 100  # chosen candidates below which nothing is said
 BEYOND = 10.0  # ranges of the scores that the curve goes on for, with its mean slope
+RISE = 1e-5  # of a chance, relative, that makes it higher: less is rounding, and lost in the float32 of the knots
 JUDGED = 15  # bins of equal size that the error is measured in
 
 F32 = NDArray[np.float32]
@@ -52,12 +53,12 @@ def curve(score: F32, label: NDArray[np.bool_]) -> F32 | None:
 def _pooled(
     x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the mean x and y of blocks whose y rises strictly."""
+    """Give the mean x and y of blocks whose y > 0 rises, each by more than RISE of the one before."""
     mx, my, mw, blocks = x.copy(), y.copy(), weight.copy(), 0
     for one in range(len(x)):
         mx[blocks], my[blocks], mw[blocks] = x[one], y[one], weight[one]
         blocks += 1
-        while blocks > 1 and my[blocks - 2] >= my[blocks - 1]:
+        while blocks > 1 and my[blocks - 2] * (1 + RISE) >= my[blocks - 1]:
             total = mw[blocks - 2] + mw[blocks - 1]
             mx[blocks - 2] = (mw[blocks - 2] * mx[blocks - 2] + mw[blocks - 1] * mx[blocks - 1]) / total
             my[blocks - 2] = (mw[blocks - 2] * my[blocks - 2] + mw[blocks - 1] * my[blocks - 1]) / total

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from foryou.domain.bundle import Gate, Manifest, ModelBundle
 from foryou.domain.catalog import Catalog
+from foryou.domain.errors import Invalid
 from foryou.domain.event import CODE, Action
 from foryou.domain.exposure import Exposure
-from foryou.domain.slate import QueryBatch, Slate
 from foryou.features.assemble import fingerprint
 from foryou.models import index, kin
 from foryou.models.content import Content
@@ -33,16 +33,16 @@ from foryou.train import (
     replay,
     sequence,
     stages,
+    teacher,
     two_tower,
 )
+from foryou.train.choices import Past, Rehearse
 from foryou.train.dataset import Interactions
 from foryou.train.graph import GraphSettings
 from foryou.train.metrics import ndcg_of_rank
 from foryou.train.two_tower import TowerSettings
-from foryou.train.watched import seconds as seconds_watched
 
 SHOWN_ANSWERS = 20_000  # newest answers that they learn from
-BLEND_PAGES = 8_000  # newest pages of the validation window that rankers learn from
 TYPICAL = 500  # users that an index is tried with
 USUAL_RATINGS = 5  # ratings of the usual height that each item starts with
 
@@ -68,9 +68,14 @@ class FitSettings:
     towers: TowerSettings | None = None  # None = no placement asks for them
 
 
-Rehearse = Callable[
-    [ModelBundle, Catalog, Callable[[QueryBatch, Slate, NDArray[np.float32]], None] | None], replay.Rehearsal
-]
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What rankers learn from, the models that saw it, the row where it begins, whether it was shown."""
+
+    choices: blend.Choices
+    arrays: dict[str, NDArray[np.generic]]
+    seen: int
+    by_shown: bool
 
 
 @dataclass(slots=True)
@@ -100,6 +105,7 @@ class Fit:
     on_progress: Callable[[str, int, int], None]
     factorise: Callable[..., NDArray[np.float32]] = als.factorise
     start: NDArray[np.float32] | None = None
+    taught_by: teacher.Teacher | None = None  # the network of last week
 
     def bundle(
         self, log: Interactions, catalog: Catalog, version: str, created_ms: int, folder: Path,
@@ -120,27 +126,51 @@ class Fit:
         manifest = self._manifest(version, created_ms, catalog, ranked, gate, report)
         return ModelBundle(manifest, arrays | ranked.arrays, files), report
 
+    def teach(
+        self, log: Interactions, catalog: Catalog, folder: Path, exposures: Sequence[Exposure] = ()
+    ) -> teacher.Teacher:
+        """Give a teacher from the newest part of a log. Raises Invalid where it is too small, or has none to teach."""
+        log, report = replay.by_page(log), Report()
+        cut = int(len(log) * (1 - self.settings.validation_share))
+        if _few(log, cut):
+            raise Invalid("the log", f"holds {len(log)} events, too few for a teacher", "train without --weekly so far")
+        checkpoint = folder / "two_tower-draft.npz"
+        choices = self._choices(log, cut, catalog, report, exposures, checkpoint).choices
+        checkpoint.unlink(missing_ok=True)
+        return teacher.learned(choices, self.settings.rank, self._schema, self.on_progress)
+
+    def _choices(
+        self, log: Interactions, cut: int, catalog: Catalog, report: Report, exposures: Sequence[Exposure],
+        checkpoint: Path,
+    ) -> _Chosen:  # fmt: skip
+        """Give what rankers learn from, seen by models of the rows before `cut`."""
+        start = rank.unlearned(self.settings.rank)
+        arrays, _ = self._models(log.part(0, cut), catalog, report, None, checkpoint)
+        draft = ModelBundle(self._manifest("draft", 0, catalog, start, Gate("none", ""), report), arrays | start.arrays)
+        with report.stage("choices"):
+            lived = Past(draft, log, cut, catalog, self.rehearse, self.settings.rank, self.on_progress)
+            past = exposed.answered(exposures, log, catalog, int(log.at_ms[cut])) if exposures else []
+            taken = sum(bool(one.label.any()) for one in past)
+            if by_shown := taken >= self.settings.taken_up:
+                choices, seen = lived.answers(past[-SHOWN_ANSWERS:]), cut
+            else:
+                choices, seen = lived.pages()
+        report.figures["exposures"] = float(taken)
+        return _Chosen(choices, arrays, seen, by_shown)
+
     def _judged(
         self, log: Interactions, cut: int, catalog: Catalog, report: Report, exposures: Sequence[Exposure],
         checkpoint: Path,
     ) -> tuple[rank.Ranked, Gate]:  # fmt: skip
-        start = rank.unlearned(self.settings.rank)
-        if cut < 100 or len(log) - cut < 20:
-            return start, Gate("warn", f"{len(log)} events are too few to learn from or to judge; default weights")
-        arrays, _ = self._models(log.part(0, cut), catalog, report, None, checkpoint)
-        draft = ModelBundle(self._manifest("draft", 0, catalog, start, Gate("none", ""), report), arrays | start.arrays)
-        with report.stage("choices"):
-            past = exposed.answered(exposures, log, catalog, int(log.at_ms[cut])) if exposures else []
-            taught = sum(bool(one.label.any()) for one in past)
-            if by_shown := taught >= self.settings.taken_up:
-                choices, seen = self._shown_choices(draft, log, cut, catalog, past[-SHOWN_ANSWERS:]), cut
-            else:
-                choices, seen = self._choices(draft, log, cut, catalog)
+        if _few(log, cut):
+            said = f"{len(log)} events are too few to learn from or to judge; default weights"
+            return rank.unlearned(self.settings.rank), Gate("warn", said)
+        found = self._choices(log, cut, catalog, report, exposures, checkpoint)
+        choices, by_shown, watching = found.choices, found.by_shown, self.settings.rank.watching
         with report.stage("rankers"):
-            ranked = rank.learned(choices, self.settings.rank, self.on_progress)
-        report.figures["exposures"], watching = float(taught), self.settings.rank.watching
+            ranked = rank.learned(choices, self.settings.rank, self.on_progress, self._teachers(choices, report))
         popular = rank.by_input(choices, "popularity", self.settings.rank) if by_shown or watching else (
-            self._popular_ndcg(log, arrays, seen)
+            self._popular_ndcg(log, found.arrays, found.seen)
         )  # fmt: skip
         report.figures |= {
             f"validation_{name}_ndcg_at_10": value for name, value in ranked.figures.items()
@@ -150,77 +180,17 @@ class Fit:
         learned_from = " by what was shown" if by_shown else ""
         return ranked, _gate(f"ranker {ranked.chosen}{learned_from}", ours, popular, len(choices.lists) // 2)
 
-    def _choices(self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog) -> tuple[blend.Choices, int]:
-        """Live through the validation window and note the ranker's inputs; gives the row where noting began, too."""
-        watched: list[tuple[NDArray[np.int32], NDArray[np.float32], bool]] = []
+    def _teachers(self, choices: blend.Choices, report: Report) -> tuple[teacher.Arrays, teacher.Arrays] | None:
+        """Give the networks that may teach the rankers of these choices, if any; says so in the report."""
+        known, share = self.taught_by, self.settings.rank.teacher_share
+        if known is None or not share or known.schema != self._schema or not known.may_teach(choices):
+            return None
+        report.figures["teacher_share"] = share
+        return known.early, known.whole
 
-        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:
-            kept = slate.kept()
-            for b in range(len(batch)):
-                places = np.flatnonzero(kept[b])
-                watched.append((slate.item[b, places].copy(), inputs[:, b, places].copy(), bool(batch.history[b, 0])))
-
-        rehearsal = self.rehearse(draft, catalog, watch)
-        events = log.events(catalog)
-        rehearsal.know(log.user_ids, log.people)
-        grouped = replay.pages(log, cut, len(log))[-BLEND_PAGES:]
-        rehearsal.feed_all(events[: grouped[0].start])
-        choices = blend.Choices()
-        worth = seconds_watched(log) if self.settings.rank.watching else np.ones(len(log), np.float32)
-        for pages in replay.together(grouped):
-            watched.clear()
-            rehearsal.ask([log.user_ids[page.user] for page in pages], [page.at_ms for page in pages], 10)
-            for page, (items, inputs, warm) in zip(pages, watched, strict=True):
-                place = {item: where for where, item in enumerate(items.tolist())}
-                chosen = [place.get(item, -1) for item in log.item[page.start : page.end].tolist()]
-                kept = self.settings.rank.worth_keeping(inputs, [c for c in chosen if c >= 0], len(choices.inputs))
-                now = {before: after for after, before in enumerate(kept.tolist())}
-                places = [now.get(c, -1) for c in chosen]
-                choices.add(
-                    np.ascontiguousarray(inputs[:, kept]),
-                    places,
-                    warm,
-                    user=log.user_ids[page.user],
-                    worth=worth[page.start : page.end].tolist(),
-                )
-            rehearsal.feed(events[pages[0].start : pages[-1].end])
-            self.on_progress("choices", len(choices.inputs), len(grouped))
-        return choices, grouped[0].start
-
-    def _shown_choices(
-        self, draft: ModelBundle, log: Interactions, cut: int, catalog: Catalog, past: Sequence[exposed.Answered]
-    ) -> blend.Choices:
-        """Live through the answers of the past, each with the records of its time; what was shown are the candidates.
-
-        An item that no source proposes today is left out of its answer.
-        """
-        watched: list[tuple[NDArray[np.int32], NDArray[np.float32], bool]] = []
-
-        def watch(batch: QueryBatch, slate: Slate, inputs: NDArray[np.float32]) -> None:
-            watched.append((slate.item[0].copy(), inputs[:, 0].copy(), bool(batch.history[0, 0])))
-
-        rehearsal = self.rehearse(draft, catalog, watch)
-        events, choices = log.events(catalog), blend.Choices()
-        rehearsal.know(log.user_ids, log.people)
-        rehearsal.feed_all(events[:cut])
-        second, fed = log.at_ms // 1_000, cut
-        for done, one in enumerate(past):
-            until = max(fed, int(np.searchsorted(second, one.at_ms // 1_000)))
-            rehearsal.feed_all(events[fed:until])
-            fed = until
-            watched.clear()
-            rehearsal.ask([one.user_id], [one.at_ms], 10)
-            items, inputs, warm = watched[0]
-            place = {item: where for where, item in enumerate(items.tolist()) if item}
-            found = [at for at, item in enumerate(one.item.tolist()) if item in place]
-            columns = [place[int(one.item[at])] for at in found]
-            taken = [at for at, shown in enumerate(found) if one.label[shown]]
-            at = np.array(found, np.int16)
-            watching = self.settings.rank.watching
-            worth = [float(one.seconds[shown]) for shown in found if one.label[shown]] if watching else []
-            choices.add(np.ascontiguousarray(inputs[:, columns]), taken, warm, at, one.user_id, worth)
-            self.on_progress("choices", done + 1, len(past))
-        return choices
+    @property
+    def _schema(self) -> str:
+        return fingerprint(tuple(self.settings.rank.priors))
 
     def _popular_ndcg(self, log: Interactions, arrays: dict[str, NDArray[np.generic]], seen: int) -> float:
         column = np.asarray(arrays["popularity"], np.float32)
@@ -292,10 +262,14 @@ class Fit:
         self, version: str, created_ms: int, catalog: Catalog, ranked: rank.Ranked, gate: Gate, report: Report
     ) -> Manifest:
         return Manifest(
-            version=version, family="main", created_ms=created_ms, schema=fingerprint(tuple(self.settings.rank.priors)),
+            version=version, family="main", created_ms=created_ms, schema=self._schema,
             catalog=catalog.version, settings=self.settings.serving, gate=gate, ranker=ranked.chosen,
             report=dict(report.figures),
         )  # fmt: skip
+
+
+def _few(log: Interactions, cut: int) -> bool:
+    return cut < 100 or len(log) - cut < 20
 
 
 def ratings(log: Interactions) -> NDArray[np.float32]:

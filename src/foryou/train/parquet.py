@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.catalog import Catalog
 from foryou.domain.errors import Conflict, Invalid
+from foryou.models.tower import PREFIX
 
 MANIFEST = "manifest.json"
 ROW_OF_ITEMS = (  # [N+1] or [N+1, D]: row n is item n
-    "vectors", "popularity", "rating", "lately", "sequence_into", "sequence_out", "content_vectors",
+    "vectors", "popularity", "rating", "lately", "sequence_into", "sequence_out", "content_vectors", "graph_into",
+    "graph_out", f"{PREFIX}vectors",
 )  # fmt: skip
 COLUMN_OF_ITEMS = ("stage_counts", "stage_lift")  # [G, N+1]: column n is item n; names that end in _lift, too
 NUMBERS = ("popular", "kin_items", "postings_ids")  # int32 [n]: the values are items
 OF_INPUTS = ("blend", "ensemble")  # [F] or [2, F]; mean, scale and wide of the learned rankers, too
-PAIRS = {"link_ids": "link_values"}  # [N+1, K] items, and what they weigh
+PAIRS = {"link_ids": "link_values", "graph_ids": "graph_values"}  # [N+1, K] items, and what they weigh
 
 
 def export(

@@ -1,8 +1,9 @@
 """Which ranker is served? Each is learned on the older choices, judged on the newer, then learned from all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from foryou.models.mlp import Ranker
 from foryou.train import blend, calibrate, importance
 from foryou.train.blend import Choices
 from foryou.train.metrics import ndcg_of_rank, paired_bootstrap
-from foryou.train.ranker import Groups, Objective, Settings, calibration, fit_logistic, fit_mlp
+from foryou.train.ranker import Groups, Objective, Settings, calibration, fit_logistic, fit_mlp, told
 
 Arrays = dict[str, NDArray[np.generic]]
 Scorer = dict[str, NDArray[np.float32]]  # of one ranker
@@ -40,6 +41,7 @@ class RankSettings:
     kinds: tuple[str, ...] = KINDS
     fit: Settings = field(default_factory=lambda: fit_for("listwise"))
     seed: int = 42
+    teacher_share: float = 0.0  # of what the MLP learns that a teacher says, where there is one
 
     @property
     def watching(self) -> bool:
@@ -89,18 +91,25 @@ def unlearned(settings: RankSettings) -> Ranked:
     return Ranked({"ensemble": settings.ensemble(ones), "blend": np.tile(settings.prior, (2, 1))}, "blend", {})
 
 
-def learned(choices: Choices, settings: RankSettings, on_progress: Callable[[str, int, int], None]) -> Ranked:
-    """Give the rankers of these choices, which stand in the order of time."""
+def learned(
+    choices: Choices, settings: RankSettings, on_progress: Callable[[str, int, int], None],
+    teachers: tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]] | None = None,
+) -> Ranked:  # fmt: skip
+    """Give the rankers of these choices, which stand in the order of time.
+
+    teachers: networks that the MLP learns from, too: one for the older half, one for all.
+    """
+    of_half, of_all = teachers or (None, None)
     half = len(choices.inputs) // 2
     lists = np.array(choices.lists)
     on_progress("rankers", 0, 3)
-    early = _fitted(choices, np.arange(half), settings)
+    early = _fitted(choices, np.arange(half), settings, of_half)
     late = np.flatnonzero(lists >= half)
     gains = {name: _gains(choices, late, score) for name, score in early.scores.items()}
     figures = {name: float(gain.mean()) for name, gain in gains.items()}
     chosen = _winner(gains, np.unique(np.array(choices.user)[lists[late]], return_inverse=True)[1], settings)
     on_progress("rankers", 1, 3)
-    whole = _fitted(choices, np.arange(len(choices.inputs)), settings)
+    whole = _fitted(choices, np.arange(len(choices.inputs)), settings, of_all)
     on_progress("rankers", 2, 3)
     newer, winner = np.arange(half, len(choices.inputs)), early.scores[chosen]
     report = importance.permuted(choices, newer, winner, tuple(settings.priors), settings.seed)
@@ -150,6 +159,12 @@ def by_input(choices: Choices, name: str, settings: RankSettings) -> float:
     return float(_gains(choices, late, lambda inputs, warm: inputs[place]).mean()) if len(late) else 0.0
 
 
+def ndcg(choices: Choices, first: int, ranker: Ranker) -> float:
+    """Give NDCG@10 of a learned ranker on the lists from `first` on."""
+    late = np.flatnonzero(np.array(choices.lists) >= first)
+    return float(_gains(choices, late, _of_network(ranker)).mean()) if len(late) else 0.0
+
+
 def _gains(choices: Choices, events: NDArray[np.intp], score: Score) -> NDArray[np.float64]:
     """Give NDCG@10 of these events, each among all candidates of its list, by what it is worth (on average 1)."""
     rank = np.full(len(events), -1, np.int64)
@@ -164,10 +179,13 @@ def _gains(choices: Choices, events: NDArray[np.intp], score: Score) -> NDArray[
     return np.asarray(ndcg_of_rank(rank) * worth / max(float(worth.mean()) if len(worth) else 1.0, 1e-9))
 
 
-def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> _Fitted:
+def _fitted(
+    choices: Choices, lists: NDArray[np.intp], settings: RankSettings,
+    teacher: Mapping[str, NDArray[Any]] | None = None,
+) -> _Fitted:  # fmt: skip
     among = np.flatnonzero(np.isin(choices.lists, lists))
     weight = _blend(choices, settings.prior, among)
-    groups = _groups(choices, lists, settings)
+    groups = grouped(choices, lists, settings)
     fixed = settings.ensemble(groups.inputs.std(axis=0))
     arrays: Arrays = {"ensemble": fixed, "blend": weight}
     scores: dict[str, Score] = {
@@ -178,7 +196,9 @@ def _fitted(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -
         if name not in settings.kinds or not (groups.label > 0).any():
             continue
         try:
-            found = fit(groups, settings.fit, None, settings.prior)
+            taught = teacher and name == "mlp" and not settings.watching
+            heard = told(groups, teacher, settings.teacher_share) if teacher and taught else groups
+            found = fit(heard, settings.fit, None, settings.prior)
         except Unavailable:  # PyTorch is not installed: the others do without
             continue
         if settings.watching:  # as if all that was passed over had been learned from
@@ -234,7 +254,7 @@ def _of_network(ranker: Ranker) -> Score:
     return score
 
 
-def _groups(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> Groups:
+def grouped(choices: Choices, lists: NDArray[np.intp], settings: RankSettings) -> Groups:
     """Give the lists as groups: what was chosen, and SAMPLED of the others by chance."""
     random = np.random.default_rng(settings.seed)
     chosen: dict[int, list[int]] = {}

@@ -29,6 +29,7 @@ from foryou.train.dataset import Interactions
 from foryou.train.local import BUCKETS, EARLIEST_MS, LEARNED, PEOPLE, SAID, SAME, Progress, example
 
 ROWS = 20_000  # per batch between the JVM and Python
+PAUSE = "6h"  # that a session on this machine may stand still
 PEOPLE_SCHEMA = ", ".join(
     f"{name} {'binary' if kind == pl.Binary else 'bigint' if kind == pl.Int64 else 'string'}"
     for name, kind in PEOPLE.items()
@@ -178,6 +179,8 @@ def _started(settings: SparkSettings, folder: Path) -> SparkSession:
         said |= {
             "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
             "spark.local.dir": str(folder / "shuffle"),
+            # a laptop that slept for two minutes: Spark would take its only executor for dead, and never get it back
+            "spark.network.timeout": PAUSE, "spark.executor.heartbeatInterval": "60s",
         }  # fmt: skip
     builder = SparkSession.builder.appName("foryou train").master(settings.master)
     session = reduce(lambda built, one: built.config(*one), said.items(), builder).getOrCreate()

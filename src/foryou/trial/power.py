@@ -24,16 +24,17 @@ def half_width(variance: float, effect: float, peeking: bool, alpha: float = ALP
 
 def users_needed(
     noise: float, effect: float, shares: tuple[float, float] = (0.5, 0.5), power: float = 0.8, peeking: bool = True,
-    alpha: float = ALPHA,
+    alpha: float = ALPHA, drop: bool = False,
 ) -> int:  # fmt: skip
     """Give the users of the whole experiment, control and arm by their shares, that find an effect with this chance.
 
-    With `peeking` by the end of it; most runs end sooner. Gives MAX_USERS where there is no end.
+    With `peeking` by the end of it; most runs end sooner. drop: the arm has so much less, and its
+    counts vary as their mean does. Gives MAX_USERS where there is no end.
     """
-    reach = NormalDist().inv_cdf(power)
+    reach, varies = NormalDist().inv_cdf(power), 1 - effect if drop else (1 + effect) ** 2
 
     def found(users: int) -> bool:
-        variance = noise * (1 / shares[0] + (1 + effect) ** 2 / shares[1]) / users
+        variance = noise * (1 / shares[0] + varies / shares[1]) / users
         return half_width(variance, effect, peeking, alpha) + reach * sqrt(variance) <= effect
 
     high = 1

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66oryou/v1/foryou.proto\x12\tforyou.v1\"`\n\x07\x43ontext\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x10\n\x08location\x18\x05 \x01(\t\"\xdf\x02\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61nonymous_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12#\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x12.foryou.v1.Context\x12\x18\n\x0bnum_results\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07item_id\x18\x06 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x07 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x08 \x01(\t\x12\x14\n\x07\x65xplain\x18\t \x01(\x08H\x01\x88\x01\x01\x12\x10\n\x08language\x18\n \x01(\t\x12\x18\n\x0bpersonalize\x18\x0b \x01(\x08H\x02\x88\x01\x01\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x0c \x01(\x05H\x03\x88\x01\x01\x42\x0e\n\x0c_num_resultsB\n\n\x08_explainB\x0e\n\x0c_personalizeB\x0e\n\x0c_deadline_ms\"5\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x03(\t\"\x89\x01\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12!\n\x06reason\x18\x05 \x01(\x0b\x32\x11.foryou.v1.Reason\x12\r\n\x05title\x18\x06 \x01(\t\x12\x11\n\tsponsored\x18\x07 \x01(\x08\"\'\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\"\xb3\x01\n\x11RecommendResponse\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\x1e\n\x05items\x18\x02 \x03(\x0b\x32\x0f.foryou.v1.Item\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12)\n\nexperiment\x18\x04 \x01(\x0b\x32\x15.foryou.v1.Experiment\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x0f\n\x07took_ms\x18\x06 \x01(\x01\"F\n\x15\x42\x61tchRecommendRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.foryou.v1.RecommendRequest\"6\n\x07Problem\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\"u\n\x0fRecommendResult\x12\x30\n\x08response\x18\x01 \x01(\x0b\x32\x1c.foryou.v1.RecommendResponseH\x00\x12%\n\x07problem\x18\x02 \x01(\x0b\x32\x12.foryou.v1.ProblemH\x00\x42\t\n\x07outcome\"E\n\x16\x42\x61tchRecommendResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.foryou.v1.RecommendResult\"\x98\x01\n\x0eSimilarRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x0bnum_results\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x0e\n\x0c_num_resultsB\x0e\n\x0c_deadline_ms\"n\n\x0bRankRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nsession_id\x18\x04 \x01(\tB\x0e\n\x0c_deadline_ms\":\n\nRankedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\"\x89\x01\n\x0cRankResponse\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.foryou.v1.RankedItem\x12\x19\n\x11left_out_item_ids\x18\x02 \x03(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x04 \x03(\t\x12\x0f\n\x07took_ms\x18\x05 \x01(\x01\"\xec\x02\n\x05\x45vent\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x12\x12\n\x05value\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x07 \x01(\t\x12\x15\n\x08quantity\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\r\n\x05query\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x19\n\x11recommendation_id\x18\x0b \x01(\t\x12\x15\n\x08position\x18\x0c \x01(\x05H\x02\x88\x01\x01\x12.\n\x07\x63ontext\x18\r \x03(\x0b\x32\x1d.foryou.v1.Event.ContextEntry\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueB\x0b\n\t_quantityB\x0b\n\t_position\"1\n\rRecordRequest\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.foryou.v1.Event\"G\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\"\x83\x01\n\x0eRecordResponse\x12\x10\n\x08received\x18\x01 \x01(\x05\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x05\x12\x12\n\nduplicates\x18\x03 \x01(\x05\x12&\n\x08rejected\x18\x04 \x03(\x0b\x32\x14.foryou.v1.Rejection\x12\x11\n\tevent_ids\x18\x05 \x03(\t2\xa9\x02\n\x0bRecommender\x12\x46\n\tRecommend\x12\x1b.foryou.v1.RecommendRequest\x1a\x1c.foryou.v1.RecommendResponse\x12U\n\x0e\x42\x61tchRecommend\x12 .foryou.v1.BatchRecommendRequest\x1a!.foryou.v1.BatchRecommendResponse\x12\x42\n\x07Similar\x12\x19.foryou.v1.SimilarRequest\x1a\x1c.foryou.v1.RecommendResponse\x12\x37\n\x04Rank\x12\x16.foryou.v1.RankRequest\x1a\x17.foryou.v1.RankResponse2\x86\x01\n\x06\x45vents\x12=\n\x06Record\x12\x18.foryou.v1.RecordRequest\x1a\x19.foryou.v1.RecordResponse\x12=\n\x0cRecordStream\x12\x10.foryou.v1.Event\x1a\x19.foryou.v1.RecordResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66oryou/v1/foryou.proto\x12\tforyou.v1\"`\n\x07\x43ontext\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x10\n\x08location\x18\x05 \x01(\t\"\xef\x02\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61nonymous_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12#\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x12.foryou.v1.Context\x12\x18\n\x0bnum_results\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07item_id\x18\x06 \x01(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x07 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x08 \x01(\t\x12\x14\n\x07\x65xplain\x18\t \x01(\x08H\x01\x88\x01\x01\x12\x10\n\x08language\x18\n \x01(\t\x12\x18\n\x0bpersonalize\x18\x0b \x01(\x08H\x02\x88\x01\x01\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x0c \x01(\x05H\x03\x88\x01\x01\x12\x0e\n\x06\x63ursor\x18\r \x01(\tB\x0e\n\x0c_num_resultsB\n\n\x08_explainB\x0e\n\x0c_personalizeB\x0e\n\x0c_deadline_ms\"5\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x03(\t\"\x89\x01\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12!\n\x06reason\x18\x05 \x01(\x0b\x32\x11.foryou.v1.Reason\x12\r\n\x05title\x18\x06 \x01(\t\x12\x11\n\tsponsored\x18\x07 \x01(\x08\"\'\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\"\xc8\x01\n\x11RecommendResponse\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\x1e\n\x05items\x18\x02 \x03(\x0b\x32\x0f.foryou.v1.Item\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12)\n\nexperiment\x18\x04 \x01(\x0b\x32\x15.foryou.v1.Experiment\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x0f\n\x07took_ms\x18\x06 \x01(\x01\x12\x13\n\x0bnext_cursor\x18\x07 \x01(\t\"F\n\x15\x42\x61tchRecommendRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.foryou.v1.RecommendRequest\"6\n\x07Problem\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\"u\n\x0fRecommendResult\x12\x30\n\x08response\x18\x01 \x01(\x0b\x32\x1c.foryou.v1.RecommendResponseH\x00\x12%\n\x07problem\x18\x02 \x01(\x0b\x32\x12.foryou.v1.ProblemH\x00\x42\t\n\x07outcome\"E\n\x16\x42\x61tchRecommendResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.foryou.v1.RecommendResult\"\x98\x01\n\x0eSimilarRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x0bnum_results\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x0e\n\x0c_num_resultsB\x0e\n\x0c_deadline_ms\"n\n\x0bRankRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x18\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nsession_id\x18\x04 \x01(\tB\x0e\n\x0c_deadline_ms\":\n\nRankedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\"\x89\x01\n\x0cRankResponse\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.foryou.v1.RankedItem\x12\x19\n\x11left_out_item_ids\x18\x02 \x03(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x04 \x03(\t\x12\x0f\n\x07took_ms\x18\x05 \x01(\x01\"\xec\x02\n\x05\x45vent\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x12\x12\n\x05value\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x07 \x01(\t\x12\x15\n\x08quantity\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\r\n\x05query\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x19\n\x11recommendation_id\x18\x0b \x01(\t\x12\x15\n\x08position\x18\x0c \x01(\x05H\x02\x88\x01\x01\x12.\n\x07\x63ontext\x18\r \x03(\x0b\x32\x1d.foryou.v1.Event.ContextEntry\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueB\x0b\n\t_quantityB\x0b\n\t_position\"1\n\rRecordRequest\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.foryou.v1.Event\"G\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\"\x83\x01\n\x0eRecordResponse\x12\x10\n\x08received\x18\x01 \x01(\x05\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x05\x12\x12\n\nduplicates\x18\x03 \x01(\x05\x12&\n\x08rejected\x18\x04 \x03(\x0b\x32\x14.foryou.v1.Rejection\x12\x11\n\tevent_ids\x18\x05 \x03(\t2\xa9\x02\n\x0bRecommender\x12\x46\n\tRecommend\x12\x1b.foryou.v1.RecommendRequest\x1a\x1c.foryou.v1.RecommendResponse\x12U\n\x0e\x42\x61tchRecommend\x12 .foryou.v1.BatchRecommendRequest\x1a!.foryou.v1.BatchRecommendResponse\x12\x42\n\x07Similar\x12\x19.foryou.v1.SimilarRequest\x1a\x1c.foryou.v1.RecommendResponse\x12\x37\n\x04Rank\x12\x16.foryou.v1.RankRequest\x1a\x17.foryou.v1.RankResponse2\x86\x01\n\x06\x45vents\x12=\n\x06Record\x12\x18.foryou.v1.RecordRequest\x1a\x19.foryou.v1.RecordResponse\x12=\n\x0cRecordStream\x12\x10.foryou.v1.Event\x1a\x19.foryou.v1.RecordResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,43 +36,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXT']._serialized_start=37
   _globals['_CONTEXT']._serialized_end=133
   _globals['_RECOMMENDREQUEST']._serialized_start=136
-  _globals['_RECOMMENDREQUEST']._serialized_end=487
-  _globals['_REASON']._serialized_start=489
-  _globals['_REASON']._serialized_end=542
-  _globals['_ITEM']._serialized_start=545
-  _globals['_ITEM']._serialized_end=682
-  _globals['_EXPERIMENT']._serialized_start=684
-  _globals['_EXPERIMENT']._serialized_end=723
-  _globals['_RECOMMENDRESPONSE']._serialized_start=726
-  _globals['_RECOMMENDRESPONSE']._serialized_end=905
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=907
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=977
-  _globals['_PROBLEM']._serialized_start=979
-  _globals['_PROBLEM']._serialized_end=1033
-  _globals['_RECOMMENDRESULT']._serialized_start=1035
-  _globals['_RECOMMENDRESULT']._serialized_end=1152
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1154
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1223
-  _globals['_SIMILARREQUEST']._serialized_start=1226
-  _globals['_SIMILARREQUEST']._serialized_end=1378
-  _globals['_RANKREQUEST']._serialized_start=1380
-  _globals['_RANKREQUEST']._serialized_end=1490
-  _globals['_RANKEDITEM']._serialized_start=1492
-  _globals['_RANKEDITEM']._serialized_end=1550
-  _globals['_RANKRESPONSE']._serialized_start=1553
-  _globals['_RANKRESPONSE']._serialized_end=1690
-  _globals['_EVENT']._serialized_start=1693
-  _globals['_EVENT']._serialized_end=2057
-  _globals['_EVENT_CONTEXTENTRY']._serialized_start=1975
-  _globals['_EVENT_CONTEXTENTRY']._serialized_end=2021
-  _globals['_RECORDREQUEST']._serialized_start=2059
-  _globals['_RECORDREQUEST']._serialized_end=2108
-  _globals['_REJECTION']._serialized_start=2110
-  _globals['_REJECTION']._serialized_end=2181
-  _globals['_RECORDRESPONSE']._serialized_start=2184
-  _globals['_RECORDRESPONSE']._serialized_end=2315
-  _globals['_RECOMMENDER']._serialized_start=2318
-  _globals['_RECOMMENDER']._serialized_end=2615
-  _globals['_EVENTS']._serialized_start=2618
-  _globals['_EVENTS']._serialized_end=2752
+  _globals['_RECOMMENDREQUEST']._serialized_end=503
+  _globals['_REASON']._serialized_start=505
+  _globals['_REASON']._serialized_end=558
+  _globals['_ITEM']._serialized_start=561
+  _globals['_ITEM']._serialized_end=698
+  _globals['_EXPERIMENT']._serialized_start=700
+  _globals['_EXPERIMENT']._serialized_end=739
+  _globals['_RECOMMENDRESPONSE']._serialized_start=742
+  _globals['_RECOMMENDRESPONSE']._serialized_end=942
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=944
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1014
+  _globals['_PROBLEM']._serialized_start=1016
+  _globals['_PROBLEM']._serialized_end=1070
+  _globals['_RECOMMENDRESULT']._serialized_start=1072
+  _globals['_RECOMMENDRESULT']._serialized_end=1189
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1191
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1260
+  _globals['_SIMILARREQUEST']._serialized_start=1263
+  _globals['_SIMILARREQUEST']._serialized_end=1415
+  _globals['_RANKREQUEST']._serialized_start=1417
+  _globals['_RANKREQUEST']._serialized_end=1527
+  _globals['_RANKEDITEM']._serialized_start=1529
+  _globals['_RANKEDITEM']._serialized_end=1587
+  _globals['_RANKRESPONSE']._serialized_start=1590
+  _globals['_RANKRESPONSE']._serialized_end=1727
+  _globals['_EVENT']._serialized_start=1730
+  _globals['_EVENT']._serialized_end=2094
+  _globals['_EVENT_CONTEXTENTRY']._serialized_start=2012
+  _globals['_EVENT_CONTEXTENTRY']._serialized_end=2058
+  _globals['_RECORDREQUEST']._serialized_start=2096
+  _globals['_RECORDREQUEST']._serialized_end=2145
+  _globals['_REJECTION']._serialized_start=2147
+  _globals['_REJECTION']._serialized_end=2218
+  _globals['_RECORDRESPONSE']._serialized_start=2221
+  _globals['_RECORDRESPONSE']._serialized_end=2352
+  _globals['_RECOMMENDER']._serialized_start=2355
+  _globals['_RECOMMENDER']._serialized_end=2652
+  _globals['_EVENTS']._serialized_start=2655
+  _globals['_EVENTS']._serialized_end=2789
 # @@protoc_insertion_point(module_scope)

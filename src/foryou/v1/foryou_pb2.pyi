@@ -21,7 +21,7 @@ class Context(_message.Message):
     def __init__(self, placement: _Optional[str] = ..., device: _Optional[str] = ..., search: _Optional[str] = ..., category: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user_id", "anonymous_id", "session_id", "context", "num_results", "item_id", "exclude_item_ids", "filter", "explain", "language", "personalize", "deadline_ms")
+    __slots__ = ("user_id", "anonymous_id", "session_id", "context", "num_results", "item_id", "exclude_item_ids", "filter", "explain", "language", "personalize", "deadline_ms", "cursor")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ANONYMOUS_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class RecommendRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     PERSONALIZE_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     anonymous_id: str
     session_id: str
@@ -46,7 +47,8 @@ class RecommendRequest(_message.Message):
     language: str
     personalize: bool
     deadline_ms: int
-    def __init__(self, user_id: _Optional[str] = ..., anonymous_id: _Optional[str] = ..., session_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., num_results: _Optional[int] = ..., item_id: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: _Optional[bool] = ..., language: _Optional[str] = ..., personalize: _Optional[bool] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+    cursor: str
+    def __init__(self, user_id: _Optional[str] = ..., anonymous_id: _Optional[str] = ..., session_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., num_results: _Optional[int] = ..., item_id: _Optional[str] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[str] = ..., explain: _Optional[bool] = ..., language: _Optional[str] = ..., personalize: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class Reason(_message.Message):
     __slots__ = ("code", "text", "because")
@@ -85,20 +87,22 @@ class Experiment(_message.Message):
     def __init__(self, name: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("recommendation_id", "items", "model_version", "experiment", "degraded", "took_ms")
+    __slots__ = ("recommendation_id", "items", "model_version", "experiment", "degraded", "took_ms", "next_cursor")
     RECOMMENDATION_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     recommendation_id: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
     model_version: str
     experiment: Experiment
     degraded: _containers.RepeatedScalarFieldContainer[str]
     took_ms: float
-    def __init__(self, recommendation_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., model_version: _Optional[str] = ..., experiment: _Optional[_Union[Experiment, _Mapping]] = ..., degraded: _Optional[_Iterable[str]] = ..., took_ms: _Optional[float] = ...) -> None: ...
+    next_cursor: str
+    def __init__(self, recommendation_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., model_version: _Optional[str] = ..., experiment: _Optional[_Union[Experiment, _Mapping]] = ..., degraded: _Optional[_Iterable[str]] = ..., took_ms: _Optional[float] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class BatchRecommendRequest(_message.Message):
     __slots__ = ("requests",)

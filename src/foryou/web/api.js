@@ -16,6 +16,10 @@ export const get = (path, query = {}) => {
 
 export const post = (path, body) => asked(path, { method: "POST", headers: json, body: JSON.stringify(body) });
 
+/** Say something that only who has the key may say. */
+export const send = (path, body, key) =>
+  asked(path, { method: "POST", headers: { ...json, authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+
 export const path = (id) => encodeURIComponent(id);
 
 /** Tell what the user did. `of`: the card's recommendation and place, so that the click is credited to it. */

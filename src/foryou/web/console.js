@@ -6,6 +6,7 @@ import { $, h, table } from "./dom.js";
 import { experiments } from "./experiments.js";
 import { look } from "./inspector.js";
 import { Look, Span } from "./meters.js";
+import { button, report, rollout } from "./rollout.js";
 
 const EVERY_MS = 2000;
 const WINDOW = 15; // looks: figures of the last half minute
@@ -27,7 +28,7 @@ async function round() {
     stages(new Span(null, looks.at(-1)));
     data(span);
     if (turn++ % MODELS_EVERY === 0) {
-      models(await get("/v1/console"));
+      await bundles();
       await experiments($("experiments"));
     }
     $("state").textContent = `${looks.length > 1 ? "live" : "since the start"}, ${new Date().toLocaleTimeString()}`;
@@ -111,6 +112,11 @@ function data(span) {
 const time = (ms) => (ms ? new Date(ms).toLocaleString() : "–");
 const percent = (part) => `${Math.round(100 * part)} %`;
 
+async function bundles() {
+  models(await get("/v1/console"));
+  await rollout($("rollout"));
+}
+
 function models(said) {
   const serves = Object.entries(said.families).map(([family, shares]) =>
     `${family}: ${shares.map(({ version, share: part }) => `${version} ${percent(part)}`).join(", ")}`);
@@ -119,12 +125,15 @@ function models(said) {
   for (const [version, why] of Object.entries(said.refused)) words.push(h("p", { class: "bad" }, `Refused: ${version}: ${why}`));
   if (said.away) words.push(h("p", { class: "bad" }, said.away));
   const colour = { pass: "good", warn: "warn", refuse: "bad" };
-  $("models").replaceChildren(...words, table("Bundles", ["version", "made", "verdict", "ranker", "report"], said.bundles.map((one) => [
+  $("models").replaceChildren(...words, table("Bundles", ["version", "made", "verdict", "ranker", "figures", "report", "serve"], said.bundles.map((one) => [
     one.version, time(one.created_ms), h("span", { class: colour[one.verdict] }, one.verdict), one.ranker,
     h("details", {}, h("summary", {}, one.verdict_reason || "figures"), table(`Report of ${one.version}`, ["figure", "#value"],
       Object.entries(one.report).map(([name, value]) => [name, short(value)]))),
+    one.has_report ? report(one.version) : "–",
+    h("span", { class: "buttons" }, button("promote", { version: one.version }, "Promote"), button("rollout", { version: one.version }, "Roll out")),
   ])));
 }
 
 $("inspect").addEventListener("submit", look);
+addEventListener("steered", bundles);
 round();

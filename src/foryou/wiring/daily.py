@@ -247,14 +247,16 @@ class _Daily:
 
     def _release(self, manifest: Manifest) -> int:
         held = self._home.models.release()
+        if held and held.rollout and held.rollout.new == manifest.version:
+            return held.generation
         if held and any(version == manifest.version for shares in held.families.values() for version, _ in shares):
             return held.generation
-        return training.release(self._home, manifest.version, f"daily: {manifest.gate.reason}").generation
+        return training.rolled(self._home, manifest.version, f"daily: {manifest.gate.reason}").generation
 
     def _serving(self) -> ModelBundle | None:
         """Give the bundle in force; None = none."""
         held = self._home.models.release()
-        return self._home.models.load(next(iter(held.families.values()))[0][0]) if held else None
+        return self._home.models.load(held.version) if held else None
 
 
 def _bundle(fitted: Outcome, manifest: Manifest | None = None, more: dict[str, Path] | None = None) -> ModelBundle:

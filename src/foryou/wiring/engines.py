@@ -65,6 +65,6 @@ def vectors_in_force(home: Home) -> NDArray[np.float32] | None:
     release = home.models.release() if home.config.train.warm_iterations else None
     if release is None:
         return None
-    version = next(iter(release.families.values()))[0][0]
+    version = release.version
     vectors = np.array(home.models.load(version).arrays["vectors"], np.float32)
     return vectors if vectors.shape[1] == home.config.train.width else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from foryou.domain.errors import NotFound
 from foryou.train import parquet
 from foryou.wiring.home import Home
-from foryou.wiring.models import FEATURES
+from foryou.wiring.models import FEATURES, SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ def exported(home: Home, version: str | None, folder: Path | None, on_progress: 
         held = home.models.release()
         if held is None:
             raise NotFound("No bundle is in force; name a version (`foryou models list`), or train with `foryou train`")
-        version = next(iter(held.families.values()))[0][0]
+        version = held.version
     bundle = home.models.load(version)
     where = folder or Path(home.config.home) / "exports" / version
-    files = parquet.export(bundle, home.models.load_catalog(bundle.manifest.catalog), FEATURES, where, on_progress)
+    inputs = SCHEMAS.get(bundle.manifest.schema, FEATURES)
+    files = parquet.export(bundle, home.models.load_catalog(bundle.manifest.catalog), inputs, where, on_progress)
     return Exported(version, str(where), files, sorted(bundle.files))

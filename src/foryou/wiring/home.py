@@ -13,12 +13,15 @@ from foryou.domain.errors import Invalid
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, ModelStore, Share, TimeSource
 from foryou.features import trending
 from foryou.features.hydrate import Hydrate, Records
+from foryou.features.tried import tried
 from foryou.ingest.codec import experiment_of, item_of, list_of
 from foryou.ingest.turn import News
 from foryou.ingest.worker import Worker
 from foryou.models import onboarding
 from foryou.models.popularity import Popularity
+from foryou.serve.health import Limits
 from foryou.serve.live import Live, Means
+from foryou.serve.watch import proven
 from foryou.stores.log_spooled import Spooled
 from foryou.stores.spool import Spool
 from foryou.wiring import backends
@@ -67,8 +70,9 @@ class Home:
             log=self.log, features=self.features, models=self.models, clock=self.clock, decode_item=item_of,
             decode_list=list_of, decode_experiment=experiment_of,
             look=lambda catalog, counts, now: trending.view(catalog, counts, now, self.config.trend.half_life_h),
+            tried=tried,
             build=lambda bundle, arm: Pipelines(bundle, self.config, Hydrate(records, lambda: arm.view)),
-            ask=questions, untrained=untrained,
+            ask=questions, untrained=untrained, prove=proven(limits(self.config), self.clock),
         ))  # fmt: skip
 
     @property
@@ -81,6 +85,14 @@ class Home:
             self.cache.close()
         for store in (self.log, self.features, self.items):
             store.close()
+
+
+def limits(config: Config) -> Limits:
+    """Give what a new bundle may do and not more. A batch that lasts half of the deadline is a long one."""
+    said = config.rollout
+    return Limits(
+        fault_share=said.fault_share, slower=said.slower, slower_ms=said.slower_ms, long_ms=config.serve.deadline_ms / 2
+    )
 
 
 def questions(bundle: ModelBundle, catalog: Catalog) -> onboarding.Questions:

@@ -14,6 +14,7 @@ from foryou.domain.errors import Refused
 from foryou.domain.ports import Feature
 from foryou.features.assemble import FeatureSchema, fingerprint
 from foryou.models import index, query, signals
+from foryou.models.calibration import NAME as CALIBRATION
 from foryou.models.content import Content
 from foryou.models.foldin import FoldIn, FoldInSettings
 from foryou.models.graph import Filter, Graph
@@ -65,6 +66,7 @@ class Models:
     towers: tuple[tuple[Tower, Index], ...]  # one, or none
     rankers: Mapping[str, Explained]
     default: str
+    calibration: NDArray[np.float32] | None  # of the default: score to chance
 
     def prepare(self, catalog: Catalog) -> None:
         """Take in what is new in the catalog before it is used, so that no request waits for it."""
@@ -134,7 +136,7 @@ def models_of(bundle: ModelBundle) -> Models:
             rankers[name] = Learned(schema, mine)
     return Models(
         fold_in, item_item, popularity, content, kin, _index(bundle), _graph(bundle, item_item.settings), towers,
-        rankers, manifest.ranker,
+        rankers, manifest.ranker, arrays.get(CALIBRATION),
     )  # fmt: skip
 
 

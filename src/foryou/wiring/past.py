@@ -15,9 +15,12 @@ from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream, partition_of
 from foryou.domain.records import Change, Places, UserRecord
 from foryou.domain.slate import Answer, Query, View
+from foryou.domain.tried import NOT_TRIED, Tried
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
+from foryou.features.tallied import shown_tallies
+from foryou.features.tried import tried
 from foryou.ingest.codec import event_of, experiment_of, exposure_of, item_of, list_of, user_of
 from foryou.serve.experiments import followed as followed_experiments
 from foryou.serve.lists import followed
@@ -49,7 +52,10 @@ def reproduce(home: Home, recommendation_id: str, on_progress: Progress) -> Repr
     counts = _folded(home, exposure.trending, clock, on_progress)
     catalog = _catalog(home, exposure)
     view = trending.view(catalog, counts.trending(), exposure.trending_ms, home.config.trend.half_life_h)
-    view = replace(view, shelf=shelf(followed(home.log, NO_LISTS, list_of, exposure.lists), catalog))
+    view = replace(
+        view, shelf=shelf(followed(home.log, NO_LISTS, list_of, exposure.lists), catalog),
+        tried=_tried(home, exposure, catalog, on_progress),
+    )  # fmt: skip
     people = _People(home, exposure)
     answer = _answer(home, exposure, view, people)
     items, scores = tuple(item.item_id for item in answer.items), tuple(item.score for item in answer.items)
@@ -146,11 +152,32 @@ def _folded(home: Home, position: Position, clock: ManualClock, on_progress: Pro
         known = dict(zip(users, store.read(users), strict=True))
         folded = fold(known, events, [entry.offset for entry in batch])
         before, reached = {"events": after[partition]}, {"events": through}
-        store.write(Change(partition, before, reached, folded.records, folded.counts, folded.firsts), token)
+        store.write(
+            Change(partition, before, reached, folded.records, folded.counts, folded.firsts, folded.tallies), token
+        )
         after[partition] = through
         done += len(batch)
         on_progress("fold", done, total)
     return store
+
+
+def _tried(home: Home, exposure: Exposure, catalog: Catalog, on_progress: Progress) -> Tried:
+    """Give what was known of items because they were shown."""
+    events, exposures, at_ms = exposure.tallied
+    if not at_ms:
+        return NOT_TRIED
+    store = _folded(home, events, ManualClock(at_ms), on_progress)
+    token = store.lease("past", 10**12)
+    after = dict.fromkeys(exposures, -1)
+    for batch in batches(home, Stream.EXPOSURES, exposures):
+        partition, through = batch[0].partition, batch[-1].offset
+        made = shown_tallies([exposure_of(entry.record.body) for entry in batch])
+        stood, stands = {"exposures": after[partition]}, {"exposures": through}
+        store.write(Change(partition, stood, stands, {}, {}, {}, made), token)
+        after[partition] = through
+    found = tried(catalog, store.tallies(), at_ms)
+    store.close()
+    return found
 
 
 def batches(home: Home, stream: Stream, position: Position, start: Mapping[int, int] = {}) -> Iterator[list[Entry]]:

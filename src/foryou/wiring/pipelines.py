@@ -18,8 +18,10 @@ from foryou.domain.ports import Ranker, Rule, Source
 from foryou.domain.slate import Query, QueryBatch, Reason, Slate
 from foryou.features.assemble import assemble
 from foryou.features.hydrate import Hydrate
+from foryou.models import calibration
 from foryou.serve.experiments import varied
 from foryou.serve.explain import Explain, GoesWith, Judge
+from foryou.serve.exploration import Due, DueItems, Exploration
 from foryou.serve.feed import Fed
 from foryou.serve.filters import Filter, Filters
 from foryou.serve.lists import Labelled, Pins, Places
@@ -28,7 +30,7 @@ from foryou.serve.pipeline import Pipeline, Stages
 from foryou.serve.prepared import TOP, WIDE
 from foryou.serve.rankers import Explained, Logged, Prior
 from foryou.serve.rows import Row
-from foryou.serve.rules import Boosts, Calibration, CategoryCap, Exploration, Seen, Unavailable
+from foryou.serve.rules import Boosts, Calibration, CategoryCap, Seen, Unavailable
 from foryou.serve.sources import (
     BEHIND,
     RANKING,
@@ -138,6 +140,7 @@ def _pipeline(
         for place, boost in enumerate(placement.boosts, start=1)
     ])  # fmt: skip
     words, represent = here.words, models.fold_in.represent
+    knots = models.calibration if placement.ranker == "auto" and not by_source else None
     explain = GoesWith(models.item_item.links, words) if here.by_page else Explain(learned, represent, words)
     return Pipeline(Stages(
         prepare=lambda view: models.prepare(view.catalog),
@@ -145,8 +148,8 @@ def _pipeline(
         sources=_sources(models, here, filters),
         filters=(Unavailable(), Seen(), Fed(), Filter(filters), Row(placement.new_days, models.popularity)),
         ranker=Prior() if by_source else watched(learned),
-        adjusters=_adjusters(here, boosts),
-        explain=Labelled(explain, words), judge=Judge(learned, boosts),
+        adjusters=_adjusters(here, boosts, knots),
+        explain=Labelled(explain, words), judge=Judge(learned, boosts), expect=Expected(knots),
     ), version)  # fmt: skip
 
 
@@ -207,13 +210,38 @@ def _sources(models: Models, here: Named, filters: Filters) -> tuple[Source, ...
         (placement.new_arrivals, NewArrivals(placement.new_arrivals, placement.new_days)),
         (placement.editorial, Listed(Kind.EDITORIAL, here.name, placement.editorial)),
         (placement.sponsored, Listed(Kind.SPONSORED, here.name, placement.sponsored)),
+        (int(placement.explore_share > 0 and placement.new_impressions > 0), DueItems(_due(placement), behind)),
         (len(pinned), Pinned(pinned)),
         (1, Asked()),
     )
     return tuple(source for quota, source in quotas if quota)
 
 
-def _adjusters(here: Named, boosts: Boosts) -> tuple[Rule, ...]:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The chances of a click by the scores of a ranker, where it was calibrated: knots as in `models.calibration`."""
+
+    knots: NDArray[np.float32] | None
+
+    def __call__(self, score: NDArray[np.float32]) -> bytes:
+        """Give the chances as float16; nothing where the ranker cannot tell."""
+        return b"" if self.knots is None else calibration.probability(self.knots, score).astype(np.float16).tobytes()
+
+    def odds(self, score: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the log odds, 0 where the ranker cannot tell."""
+        return np.zeros_like(score) if self.knots is None else np.interp(score, *self.knots).astype(np.float32)
+
+
+def _due(placement: Placement) -> Due:
+    return Due(placement.new_impressions, placement.pace_days, placement.new_days)
+
+
+def _exploration(placement: Placement, knots: NDArray[np.float32] | None) -> Exploration:
+    learns, odds = placement.explore == "thompson", None if knots is None else Expected(knots).odds
+    return Exploration(placement.explore_share, learns, _due(placement), odds)
+
+
+def _adjusters(here: Named, boosts: Boosts, knots: NDArray[np.float32] | None) -> tuple[Rule, ...]:
     """Give the rules after ranking. Who has a place by hand has it before the rules of variety look."""
     placement = here.placement
     rules: tuple[tuple[bool, Rule], ...] = (
@@ -223,7 +251,7 @@ def _adjusters(here: Named, boosts: Boosts) -> tuple[Rule, ...]:
         (placement.editorial > 0, Places(Kind.EDITORIAL, here.name, placement.editorial_places)),
         (placement.calibration > 0, Calibration(placement.calibration, placement.category_cap)),
         (placement.category_cap > 0, CategoryCap(placement.category_cap)),
-        (placement.explore_share > 0, Exploration(placement.explore_share)),
+        (placement.explore_share > 0, _exploration(placement, knots)),
     )
     return tuple(rule for wanted, rule in rules if wanted)
 

@@ -17,7 +17,7 @@ from foryou.domain.exposure import Exposure
 from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream
 from foryou.domain.records import Change, Places, Trending, UserRecord
-from foryou.domain.slate import QueryBatch, Slate, View
+from foryou.domain.slate import Answer, QueryBatch, Slate, View
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
@@ -50,13 +50,23 @@ class Rewound:
 
     def inputs(self, exposure: Exposure) -> dict[str, NDArray[np.float32]]:
         """Give what the ranker sees of every candidate: id -> float32 [F]. Raises NotFound if the bundle is gone."""
+        self._seen = {}
+        self.answer(exposure)
+        return self._seen
+
+    def answer(self, exposure: Exposure) -> Answer:
+        """Give the answer, without reasons, that its bundle gives now. Raises NotFound if that is gone."""
         self._people.until = known_in(exposure)
         self._view = view = self._look(exposure)
         pipeline = self._pipeline(exposure)
         pipeline.stages.prepare(view)
-        self._seen = {}
-        pipeline.run([replace(asked_in(exposure), explain=False)])
-        return self._seen
+        return pipeline.run([replace(asked_in(exposure), explain=False)])[0][0]
+
+    def actions(self, exposure: Exposure) -> int:
+        """Give how many actions of the user were remembered then."""
+        self._people.until = known_in(exposure)
+        record = self._people.read([exposure.user_id])[0]
+        return len(record.history) if record else 0
 
     def close(self) -> None:
         """Let go of the counters."""

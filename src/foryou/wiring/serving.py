@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +21,22 @@ from prometheus_client import CollectorRegistry
 from foryou import config as configuration
 from foryou.api import rest
 from foryou.api.cursors import Cursors
+from foryou.api.models import Bundles
 from foryou.api.parts import Parts
 from foryou.api.service import Service
 from foryou.config import Config
-from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import ForyouError, Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
+from foryou.observe.evidence import Notes
 from foryou.observe.metrics import Metrics, exposition, share
 from foryou.observe.said import say, speak
+from foryou.serve.evidence import known
 from foryou.serve.live import UNTRAINED, Live
 from foryou.serve.prepared import SHARE, Prepared
+from foryou.serve.watch import Watch
 from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
-from foryou.wiring.home import Home, cached, open_home, spooled
+from foryou.wiring.home import Home, cached, limits, open_home, spooled
 from foryou.wiring.jobs import Telling
 from foryou.wiring.metered import Metered
 from foryou.wiring.pauses import fewer_pauses
@@ -42,7 +46,7 @@ from foryou.wiring.streaming import stream
 
 if TYPE_CHECKING:
     from foryou.api.grpc import Door
-    from foryou.observe.watching import Watch
+    from foryou.observe.watching import Watch as Watching
     from foryou.stores.features_cached import Cached
 
 RESTART_S = 0.5
@@ -60,11 +64,11 @@ def application() -> Litestar:
         return made
 
     speak(config.observe.log_format)
-    doors = (grpc_door(config, metrics),) if config.serve.grpc_port else ()
-    return rest.app(make, metrics, exposition(), *doors, watch=spans(config), told=config.observe.access_log)
+    app = partial(rest.app, make, metrics, exposition(), watch=spans(config), told=config.observe.access_log)
+    return app(beside=grpc_door(config, metrics)) if config.serve.grpc_port else app()
 
 
-def spans(config: Config) -> "Watch | None":
+def spans(config: Config) -> "Watching | None":
     """Give who sends spans of some requests, None where nobody is told. Raises Invalid where it is not installed."""
     if not config.observe.otlp_endpoint:
         return None
@@ -106,16 +110,15 @@ def service(home: Home, metrics: Metrics) -> Service:
     except Unavailable as error:
         say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
-    lengths = {name: placement.length for name, placement in config.placements.items()}
-    prepared = Prepared(live, home.clock, lengths)
+    prepared = Prepared(live, home.clock, {name: one.length for name, one in config.placements.items()})
     prepared.look()
     parts = Parts(
+        bundles=bundles_of(home), admin_key=configuration.admin_key(),
         live=live, log=home.log, features=home.features, items=home.items, models=home.models,
         exposures=exposures, metrics=metrics, clock=home.clock, deadline_ms=config.serve.deadline_ms,
         words=Words(config.serve.language, config.serve.viewed),
-        placements=config.placements, lengths=lengths, prepared=prepared,
+        placements=config.placements, prepared=prepared,
         cursors=Cursors(cursor_secret(Path(config.home))),
-        new_ms={name: int(placement.new_days * DAY_MS) for name, placement in config.placements.items()},
     )  # fmt: skip
     stop = threading.Event()
     threads = [
@@ -135,6 +138,12 @@ def service(home: Home, metrics: Metrics) -> Service:
             home.cache.close()
 
     return Service(parts, on_close=end)
+
+
+def bundles_of(home: Home) -> Bundles:
+    """Give what shows and steers what serves."""
+    said = home.config.rollout
+    return Bundles(home.models, home.clock, Path(home.config.home), said.schedule, said.watch_s)
 
 
 def _keep_fresh(parts: Parts, stop: threading.Event, config: Config) -> None:
@@ -177,11 +186,17 @@ def _watch_spool(log: Spooled, parts: Parts, told: bool) -> bool:
 def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Look for another release; beside `_keep_fresh`, because loading a bundle may take long."""
     told, training = "", Telling(Path(config.home), parts.metrics)
+    counted, notes = dict[tuple[str, str], int](), Notes(Path(config.home))
+    watch = Watch(parts.live, parts.models, parts.clock, limits(config))
     training.look()
     while not stop.wait(config.stores.look_ms / 1e3):
         training.look()
         try:
             parts.live.take_up_release()
+            _measure_rollout(parts, counted, notes)
+            if why := watch.look():
+                parts.metrics.returns.inc()
+                say(f"the new bundle returns: {why}")
             said, kind = parts.live.away, "away" if parts.live.away else ""  # each look words an outage differently
         except Exception as error:  # noqa: BLE001 - without this thread the process would serve one release for ever
             said = kind = repr(error)
@@ -192,12 +207,28 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
         told = kind
 
 
+def _measure_rollout(parts: Parts, counted: dict[tuple[str, str], int], notes: Notes) -> None:
+    """Measure old and new bundle while one is rolled out. counted: (version, outcome) -> what was measured before."""
+    rollout = parts.live.rollout
+    parts.metrics.tried_share.set(rollout.step.share if rollout else 0.0)
+    for version in (rollout.old, rollout.new) if rollout else ():
+        if arm := parts.live.arm_of(version):
+            seen = arm.health.queries - arm.health.rehearsed
+            now = arm.health.faults | {"answered": seen, "rehearsed": arm.health.rehearsed}
+            for outcome, count in now.items():
+                before = counted.get((version, outcome), 0)
+                parts.metrics.tried.labels(version, outcome).inc(max(0, count - before))
+                counted[version, outcome] = count
+    if rollout:
+        notes.write(rollout.begun_ms, known(parts.live))
+
+
 def _keep_prepared(parts: Parts, stop: threading.Event, config: Config) -> None:
     """Make the lists for strangers anew; beside `_keep_fresh`, so that no news waits for them."""
     took = 0.0
     while not stop.wait(min(max(config.serve.refresh_ms / 1e3, took / SHARE), PREPARED_WITHIN_S)):
         try:
-            took = parts.prepared.look()
+            took = parts.prepared.look(most=1)  # all at once would be in the way of answers
         except Exception as error:  # noqa: BLE001 - without this thread strangers would be shown old lists for ever
             parts.metrics.fallbacks.labels("prepared").inc()
             say(f"the lists for strangers stay as they were: {error!r}")

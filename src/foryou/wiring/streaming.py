@@ -1,5 +1,6 @@
 """What does a stream process do? It folds its share of the log until it is told to stop, whatever is away meanwhile."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from foryou.observe.metrics import Metrics
 from foryou.observe.said import say
 from foryou.wiring.home import Home, open_home
 from foryou.wiring.pauses import fewer_pauses
+from foryou.wiring.rollouts import keep_rollouts
 
 LEASE_RENEWALS = 3  # per lease time
 AGAIN_S = 0.5
@@ -32,6 +34,9 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
     metrics = metrics or Metrics()
     home = open_home(config)
     fold({}, [Event("warm", "nobody", Action.VIEW, 0, "nothing")], [0])  # loads kernels: the first event would wait
+    done = threading.Event()
+    rollouts = threading.Thread(target=keep_rollouts, args=(home, done), daemon=True)
+    rollouts.start()
     try:
         outcomes = Outcomes(config.observe.credited_answers, lambda *before: _answers(home, *before))
         worker = _member(home, stopped, outcomes)
@@ -51,6 +56,8 @@ def stream(config: Config, stopped: Callable[[], bool], metrics: Metrics | None 
         if worker:
             _leave(worker)
     finally:
+        done.set()
+        rollouts.join()
         home.close()
 
 

@@ -21,7 +21,8 @@ from foryou.domain.errors import Refused
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Position, Stream
 from foryou.domain.records import Core, UserRecord
-from foryou.domain.release import MAIN, Release
+from foryou.domain.release import Release, Step
+from foryou.domain.rollout import steps_of
 from foryou.domain.slate import View
 from foryou.domain.tables import Cleaned, Tables
 from foryou.features import trending
@@ -30,8 +31,22 @@ from foryou.features.hydrate import Hydrate
 from foryou.ingest.codec import exposure_of, user_of
 from foryou.serve.pipeline import Pipeline
 from foryou.serve.rows import FOR_YOU
+from foryou.serve.steering import begin
 from foryou.stores.features_sqlite import SqliteFeatures
-from foryou.train import als, content, dataset, evaluate, fit, graph, item_item, rank, replay, sequence, two_tower
+from foryou.train import (
+    als,
+    content,
+    dataset,
+    evaluate,
+    fit,
+    graph,
+    item_item,
+    rank,
+    replay,
+    sequence,
+    teacher,
+    two_tower,
+)
 from foryou.train.local import Local
 from foryou.wiring.archiving import archive_of, archived
 from foryou.wiring.engines import Computes, engine_of, vectors_in_force, wanted
@@ -44,6 +59,7 @@ from foryou.wiring.varied import served
 
 Progress = Callable[[str, int, int], None]
 READ = 5_000
+TEACHER = "teacher.npz"  # in the home
 LOOK_EVERY_MS = 300_000  # a rehearsal looks at trends every five minutes of log time; the live system more often
 
 
@@ -98,19 +114,27 @@ def _trained(home: Home, engine: Computes, on_progress: Progress, promote: bool,
         report.seconds |= fitted.seconds
         good = bundle.manifest.gate.verdict != "refuse" or force
         if promote and good:
-            release(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
+            rolled(home, bundle.manifest.version, f"trained: {bundle.manifest.gate.reason}")
         note(manifest, good)
     return Trained(manifest, report.seconds, promote and good, taken.cleaned)
 
 
 def release(home: Home, version: str, reason: str) -> Release:
     """Put one bundle in force for everybody. Raises NotFound for an unknown version, Conflict for a late racer."""
-    home.models.load(version)
-    held = home.models.release()
-    generation = held.generation if held else 0
-    new = Release(generation + 1, {MAIN: ((version, 1.0),)}, home.clock.now_ms(), reason)
-    home.models.replace_release(new, generation)
-    return new
+    watched = Step(1.0, int(home.config.rollout.watch_s * 1e3))
+    return rolled(home, version, reason, (watched,))
+
+
+def rolled(home: Home, version: str, reason: str, steps: tuple[Step, ...] = ()) -> Release:
+    """Begin to roll a bundle out; `steps`: empty = as configured, else at once. Raises as `release`, which is one step.
+
+    Where none serves yet, there is nothing to return to: it is for everybody.
+    """
+    schedule = home.config.rollout.schedule
+    steps = steps or (steps_of(schedule, "rollout.schedule") if schedule else ())
+    if not steps:
+        return release(home, version, reason)
+    return begin(home.models, version, steps, home.clock.now_ms(), reason)
 
 
 def snapshot(home: Home, on_progress: Progress) -> tuple[dataset.Interactions, Catalog, Position]:
@@ -205,6 +229,7 @@ def fitting(
         rank=rank.RankSettings(
             priors, draft, lambda scale: ensemble(config.ensemble, scale, priors), train.rankers,
             fit=rank.fit_for("watch_time" if train.objective == "watch_time" else "listwise"), seed=train.seed,
+            teacher_share=train.teacher_share,
         ),
         taken_up=train.taken_up, index_kind=train.index, index_recall=train.index_recall,
         graph=_graph(config, learned),
@@ -221,7 +246,8 @@ def fitting(
         sweeps = how.iterations if start is None else train.warm_iterations
         return solve(log, replace(how, iterations=sweeps), tell, start)
 
-    return fit.Fit(settings, rehearse, on_progress, factorise, start)
+    known = teacher.load(Path(config.home) / TEACHER) if train.teacher_share else None
+    return fit.Fit(settings, rehearse, on_progress, factorise, start, known)
 
 
 def _graph(config: Config, placements: Sequence[Placement]) -> graph.GraphSettings | None:

@@ -34,7 +34,7 @@ def response(answer: schema.Recommended) -> Any:
         ],
         model_version=answer.model_version,
         experiment=pb.Experiment(name=answer.experiment.name, arm=answer.experiment.arm),
-        degraded=answer.degraded, took_ms=answer.took_ms,
+        degraded=answer.degraded, took_ms=answer.took_ms, next_cursor=answer.next_cursor,
     )  # fmt: skip
 
 

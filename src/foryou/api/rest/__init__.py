@@ -7,10 +7,10 @@ from typing import cast
 
 from litestar import Litestar, route
 from litestar.datastructures import State
-from litestar.enums import HttpMethod
-from litestar.types import ASGIApp
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import ASGIApp, HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from foryou.api.rest import events, experiments, items, lists, onboarding, pages, recommendations, users, web
+from foryou.api.rest import events, experiments, items, lists, models, onboarding, pages, recommendations, users, web
 from foryou.api.rest.door import Door
 from foryou.api.rest.front import Front
 from foryou.api.rest.openapi import document
@@ -23,8 +23,8 @@ from foryou.observe.watching import Watch
 
 __all__ = ["app"]
 
-ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *experiments.ROUTES, *users.ROUTES,
-          *onboarding.ROUTES, *pages.ROUTES, *web.ROUTES)  # fmt: skip
+ROUTES = (*recommendations.ROUTES, *events.ROUTES, *items.ROUTES, *lists.ROUTES, *experiments.ROUTES,
+          *models.ROUTES, *users.ROUTES, *onboarding.ROUTES, *pages.ROUTES, *web.ROUTES)  # fmt: skip
 PATHS = sorted({path for one in ROUTES for path in one.paths})
 
 
@@ -34,6 +34,20 @@ async def options(request: Request) -> ASGIApp:
     here = [one for one in request.app.routes if one.path_format == request.scope["path_template"]]
     methods = sorted({method for one in here for method in getattr(one, "methods", ())})
     return Reply(b"", (b"allow", ", ".join(methods).encode()), status=204)
+
+
+class Application(Litestar):
+    """The routes, and before them the front, which asks nothing of the framework."""
+
+    front: Front
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        """Answer a request."""
+        if scope["type"] == ScopeType.HTTP and await self.front.answered(cast(HTTPScope, scope), cast(Send, send)):
+            return
+        await super().__call__(scope, receive, send)
 
 
 def app(
@@ -51,7 +65,7 @@ def app(
 
     @asynccontextmanager
     async def serving(started: Litestar) -> AsyncIterator[None]:
-        started.state.service = service = make_service()
+        started.state.service = litestar.front.service = service = make_service()
         try:
             async with beside(service):
                 yield
@@ -60,7 +74,7 @@ def app(
             if watch:
                 await asyncio.to_thread(watch.close)
 
-    litestar = Litestar(
+    litestar = Application(
         (options, *ROUTES),  # options first: it would find the place taken
         lifespan=[serving],
         state=State({"exposition": exposition}),
@@ -73,7 +87,6 @@ def app(
         pdb_on_exception=False,
     )
     litestar.state.document = document(litestar.routes)
-    litestar.asgi_handler = Front(
-        Door(litestar.asgi_handler, metrics, watch, told), lambda: cast(Service, litestar.state.service)
-    )
+    litestar.asgi_handler = door = Door(litestar.asgi_handler, metrics, watch, told)
+    litestar.front = Front(door)
     return litestar

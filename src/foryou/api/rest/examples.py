@@ -89,8 +89,26 @@ EXAMPLES: dict[Any, Json] = {
         "bundles": [{
             "version": "20260101-000000-1a2b", "created_ms": 1_767_225_600_000, "verdict": "pass",
             "verdict_reason": "NDCG@10 is 2.40 times that of popularity", "ranker": "mlp", "report": {"items": 1682},
+            "has_report": True,
         }],
         "refused": {}, "away": "",
+    },
+    schema.Steer: {"action": "rollout", "version": "20260102-000000-3c4d", "schedule": "shadow:10m,10:1h,50:6h,100:1h"},
+    schema.Models: {
+        "generation": 5, "reason": "20260102-000000-3c4d at 10 %: by schedule",
+        "serves": [
+            {"version": "20260102-000000-3c4d", "share": 0.1}, {"version": "20260101-000000-1a2b", "share": 0.9}
+        ],
+        "rollout": {
+            "old": "20260101-000000-1a2b", "new": "20260102-000000-3c4d", "state": "running", "why": "",
+            "steps": [{"share": 0.1, "hold_ms": 3_600_000}, {"share": 1.0, "hold_ms": 3_600_000}], "at": 0,
+            "since_ms": 1_767_312_000_000, "begun_ms": 1_767_312_000_000,
+        },
+        "evidence": [{
+            "version": "20260102-000000-3c4d", "queries": 812, "rehearsed": 300, "overlap": 0.74, "short": 0, "ms": 3.1,
+            "faults": {}, "why": {},
+        }],
+        "compared": None,
     },
     schema.Trending: {
         "items": [_SHOWN | {

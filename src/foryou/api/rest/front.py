@@ -1,11 +1,9 @@
 """What is answered before the web framework is asked? Strangers: with bytes that were made ahead, or with a 304."""
 
 import time
-from collections.abc import Callable
 
 import msgspec
-from litestar.enums import ScopeType
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Send
 
 from foryou.api import schema
 from foryou.api.answers import listed
@@ -33,6 +31,7 @@ REFUSED = (
     (b"retry-after", b"1"),
 )  # fmt: skip
 IF_NONE_MATCH = b"if-none-match"
+Question = tuple[bytes, bytes]  # query string, Accept-Language
 Meaning = tuple[Segment, Kind]
 _encoder = msgspec.json.Encoder()
 
@@ -40,10 +39,10 @@ _encoder = msgspec.json.Encoder()
 class Encoded:
     """A page as bytes."""
 
-    __slots__ = ("body", "etag", "headers", "page", "until_s")
+    __slots__ = ("body", "etag", "headers", "page", "turn", "until_s")
 
     def __init__(self, page: Page, cursor: str | None) -> None:
-        self.page, self.until_s = page, time.monotonic() + CURSOR_S
+        self.page, self.until_s, self.turn = page, time.monotonic() + CURSOR_S, -1
         self.body, self.etag = _encoder.encode(listed(page, cursor)), f'"{page.name}"'.encode()
         self.headers = (
             (b"content-type", JSON.encode()), (b"content-length", b"%d" % len(self.body)), PUBLIC,
@@ -52,16 +51,21 @@ class Encoded:
 
 
 class Front:
-    """Stands before the routes. Whatever it has nothing ready for goes on to them."""
+    """Stands before the routes, with what it was given as `service`."""
 
-    def __init__(self, door: Door, service: Callable[[], Service]) -> None:
-        self._door, self._service = door, service
-        self._meanings: dict[tuple[bytes, bytes], Meaning | None] = {}
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._meanings: dict[Question, Meaning | None] = {}
         self._encoded: dict[Meaning, Encoded] = {}
+        self._ready: dict[Question, Encoded] = {}
+        self.service: Service | None = None  # None: it has not begun
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
-        if scope["type"] == ScopeType.HTTP and scope["method"] == "GET" and scope["path"] in RECOMMENDATIONS:
+    async def answered(self, scope: HTTPScope, send: Send) -> bool:
+        """Answer, if there is something ready, or too much is asked; else the routes must."""
+        service, path = self.service, scope["path"]
+        if service is None or path not in RECOMMENDATIONS:
+            return False
+        if scope["method"] == "GET":
             started = time.perf_counter()
             language = wanted = b""
             for name, value in scope["headers"]:
@@ -69,40 +73,46 @@ class Front:
                     language = language or value
                 elif name == IF_NONE_MATCH:
                     wanted = value
-            found = self._found(scope, language)
+            key = (scope["query_string"], language)
+            found = self._ready.get(key)
+            if found is None or found.turn != service.prepared.turn:
+                found = self._found(service, key)
             if found is not None:
                 status = 304 if wanted and matches(wanted, found.etag) else 200
                 await answer(scope, found, status, send)
-                self._door.noted("GET", scope["path"], status, time.perf_counter() - started)
-                return
-        if scope["type"] == ScopeType.HTTP and scope["path"] in RECOMMENDATIONS and self._service().refuses():
+                self._door.noted("GET", path, status, time.perf_counter() - started)
+                return True
+        if service.refuses():
             await refuse(scope, send)
-            self._door.noted(scope["method"], scope["path"], 503, 0.0)
-            return
-        await self._door(scope, receive, send)
+            self._door.noted(scope["method"], path, 503, 0.0)
+            return True
+        return False
 
-    def _found(self, scope: HTTPScope, language: bytes) -> Encoded | None:
-        key = (scope["query_string"], language)
+    def _found(self, service: Service, key: Question) -> Encoded | None:
+        turn = service.prepared.turn  # read first: what is made meanwhile is looked at again
         try:
             meaning = self._meanings[key]
         except KeyError:
             if len(self._meanings) >= QUESTIONS:
                 self._meanings.clear()
-            meaning = self._meanings[key] = self._meaning(*key)
+            meaning = self._meanings[key] = self._meaning(service, *key)
         if meaning is None:
             return None
-        page = self._service().prepared.page(*meaning)
+        page = service.prepared.page(*meaning)
         if page is None:
             return None
         found = self._encoded.get(meaning)
         if found is None or found.page is not page or found.until_s < time.monotonic():
             if len(self._encoded) >= ENCODED:
                 self._encoded.clear()
-            cursor = self._service().stranger_cursor(meaning[0].placement, page.answer)
+            cursor = service.stranger_cursor(meaning[0].placement, page.answer)
             found = self._encoded[meaning] = Encoded(page, cursor)
+        if len(self._ready) >= QUESTIONS:
+            self._ready.clear()
+        found.turn, self._ready[key] = turn, found
         return found
 
-    def _meaning(self, query: bytes, language: bytes) -> Meaning | None:
+    def _meaning(self, service: Service, query: bytes, language: bytes) -> Meaning | None:
         """Give what is asked for, None where it is not the question of a stranger, or wrong: the routes say how."""
         try:
             ask = short_ask(said_in(query, SHORT))
@@ -113,7 +123,7 @@ class Front:
             )  # fmt: skip
             if ask != plain:
                 return None
-            placement, k = self._service().placed(ask)
+            placement, k = service.placed(ask)
         except ForyouError:
             return None
         spoken = known_language(ask.language) or known_language(language.decode("latin-1"))

@@ -21,7 +21,10 @@ ABOUT = (
 )
 PROBLEMS = {
     400: "What was sent is wrong; `errors` names the fields",
+    401: "The key is missing or wrong",
+    403: "Nobody may do this here",
     404: "Nothing is known under this id",
+    409: "Something else is there already, or was faster",
     413: "The body is too large; `detail` has the limit",
     503: "Not possible now; try again after `Retry-After` seconds",
 }

@@ -26,6 +26,7 @@ from foryou.api.schema.experiments import (
     GuardrailOut,
 )
 from foryou.api.schema.lists import ListDeleted, ListIn, ListOut, ListsOut, Time
+from foryou.api.schema.models import Models, RolloutOut, Steer, StepOut
 from foryou.api.schema.onboarding import (
     InterestQuestion,
     ItemQuestion,
@@ -91,6 +92,7 @@ __all__ = [
     "ListsOut",
     "MaybeEventId",
     "MaybeId",
+    "Models",
     "OnboardingIn",
     "OnboardingOut",
     "Page",
@@ -103,6 +105,9 @@ __all__ = [
     "Ranked",
     "RankedItem",
     "Recommended",
+    "RolloutOut",
+    "Steer",
+    "StepOut",
     "Time",
     "Trending",
     "UserIn",

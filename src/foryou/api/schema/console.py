@@ -11,7 +11,7 @@ class ConsoleShare(msgspec.Struct):
 
 
 class ConsoleBundle(msgspec.Struct):
-    """A bundle: when it was made, what the gate said of it, and the figures of its report."""
+    """A bundle: when it was made, what the gate said of it, its figures, and whether there is a page about it."""
 
     version: str
     created_ms: int
@@ -19,6 +19,7 @@ class ConsoleBundle(msgspec.Struct):
     verdict_reason: str
     ranker: str
     report: dict[str, float]
+    has_report: bool
 
 
 class Console(msgspec.Struct):

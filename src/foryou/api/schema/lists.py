@@ -30,6 +30,9 @@ class ListIn(Wire):
     ] = []
     quota: Annotated[int, Meta(ge=0, le=MAX_QUOTA, description="places of an answer that it may take")] = 1
     label: Annotated[str, Meta(max_length=100, description="what stands beside its items")] = ""
+    impressions_per_day: Annotated[
+        int, Meta(ge=0, le=10**9, description="of a sponsored list, spread over the day in UTC; 0 = no limit")
+    ] = 0
 
 
 class ListOut(msgspec.Struct):
@@ -45,6 +48,7 @@ class ListOut(msgspec.Struct):
     label: str
     active: bool
     unknown_item_ids: list[str]
+    impressions_per_day: int = 0
 
 
 class ListsOut(msgspec.Struct):

@@ -64,9 +64,16 @@ def build(
         hnsw.write(vectors, file, threads)
     else:
         inverted.write(vectors, file, threads, seed, on_progress)
+    return tuned(file, vectors, users, target)
+
+
+def tuned(
+    file: Path, vectors: NDArray[np.floating], users: NDArray[np.float32], target: float = RECALL_TARGET
+) -> Built:
+    """Choose the effort of an index of these vectors that is there, as `build` does."""
     exact = best(vectors, users, DEPTH)
     effort = 0.0
-    for effort in EFFORTS[kind]:
+    for effort in EFFORTS[file.suffix[1:]]:
         if recalls(of_file(file, vectors, effort), users[::2], exact[::2])[0] >= target + MARGIN:
             break
     at_20, at_500 = recalls(of_file(file, vectors, effort), users[1::2], exact[1::2])

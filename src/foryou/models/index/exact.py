@@ -24,13 +24,13 @@ class Index(Protocol):
 
 
 class Exact:
-    """Scans all vectors [N+1, D]."""
+    """Scans all vectors [N+1, D]; of float16 it makes a copy."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self._vectors = vectors
+        self._vectors = np.asarray(vectors, np.float32)
 
     def search(self, user: NDArray[np.float32], n: int, allowed: Allowed = None) -> Found:
-        """Give the n best of all items that are allowed; float16 [N+1, D] is read in float32."""
+        """Give the n best of all items that are allowed."""
         scores = np.empty((len(user), len(self._vectors)), np.float32)
         kernels.all_dots(user, self._vectors, scores)
         scores[:, 0] = -np.inf

@@ -1,9 +1,9 @@
 -- Writes all of a change of one partition, or says why not. Every key begins with the shard's tag: one slot.
 -- KEYS  the tag
 -- ARGV  generation · 1 = it must be the live one · token · fold version · partition · seal · now_ms, empty = no fold ·
---       folds kept · hours kept · days kept · number of streams, of records · all counters in one, each 7 bytes of
---       its bucket (h or d and its number), 8 of the item, 4 of the increment; then for each of them
---       stream, offset before, offset after · user, record
+--       folds kept · hours kept · letters of the other kinds, each with the days it is kept · number of streams, of
+--       records · all counters in one, each 7 bytes of its bucket (the letter of its kind and its number), 8 of the
+--       item, 4 of the increment; then for each of them stream, offset before, offset after · user, record
 local tag, generation, token, partition = KEYS[1], ARGV[1], ARGV[3], ARGV[5]
 local own = tag .. generation .. ':'
 local streams, records, counters = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
@@ -39,15 +39,16 @@ for n = 1, #counters, 19 do
   end
 end
 if #counters > 0 then
-  local newest, kept = {h = 0, d = 0}, {h = tonumber(ARGV[9]), d = tonumber(ARGV[10])}
+  local newest, kept = {}, {h = tonumber(ARGV[9])}
+  for kind, days in ARGV[10]:gmatch('(%a)(%d+)') do kept[kind] = tonumber(days) end
   local buckets = redis.call('HKEYS', own .. 'buckets')
   for _, bucket in ipairs(buckets) do
     local kind = bucket:sub(1, 1)
-    newest[kind] = math.max(newest[kind], tonumber(bucket:sub(2)))
+    newest[kind] = math.max(newest[kind] or 0, tonumber(bucket:sub(2)))
   end
   for _, bucket in ipairs(buckets) do
     local kind = bucket:sub(1, 1)
-    if tonumber(bucket:sub(2)) < newest[kind] - kept[kind] then
+    if kept[kind] and tonumber(bucket:sub(2)) < newest[kind] - kept[kind] then
       redis.call('UNLINK', own .. bucket)
       redis.call('HDEL', own .. 'buckets', bucket)
     end

@@ -5,8 +5,9 @@ pages of candidates, with what was chosen. The inputs must come from models fitt
 """
 
 from foryou.train.ranker.deep import fit_mlp
+from foryou.train.ranker.distil import told
 from foryou.train.ranker.groups import Groups, Objective, Settings
 from foryou.train.ranker.logistic import fit_logistic
 from foryou.train.ranker.loss import calibration, judged, ranks
 
-__all__ = ["Groups", "Objective", "Settings", "calibration", "fit_logistic", "fit_mlp", "judged", "ranks"]
+__all__ = ["Groups", "Objective", "Settings", "calibration", "fit_logistic", "fit_mlp", "judged", "ranks", "told"]

@@ -116,17 +116,18 @@ def posed(groups: Groups, settings: Settings, prior: NDArray[np.float32] | None)
     scale = np.where(alive, spread, 1.0).astype(np.float32)
     start = np.zeros(width, np.float32) if prior is None else (prior * scale).astype(np.float32)
     z = np.where(alive, (groups.inputs - mean.astype(np.float32)) / scale, np.float32(0))
-    place = _place(groups, settings.debias)
+    place = places(groups, settings.debias)
     return Problem(groups, np.ascontiguousarray(z), place, mean.astype(np.float32), scale, start, alive)
 
 
 def seen_as(groups: Groups, problem: Problem) -> Problem:
     """Give other groups (validation) in the measure of a problem."""
     z = np.ascontiguousarray((groups.inputs - problem.mean) / problem.scale, np.float32)
-    return replace(problem, groups=groups, z=z, place=_place(groups, True))
+    return replace(problem, groups=groups, z=z, place=places(groups, True))
 
 
-def _place(groups: Groups, debias: bool) -> NDArray[np.int64]:
+def places(groups: Groups, debias: bool) -> NDArray[np.int64]:
+    """Give the position of each row, PLACES = one that adds nothing.  int64 [T]"""
     place = np.minimum(groups.position.astype(np.int64), PLACES - 1)
     place[(place < 0) | (not debias)] = PLACES
     return place
