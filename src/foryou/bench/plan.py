@@ -1,4 +1,4 @@
-"""How many machines does it take? Arithmetic from figures that `foryou bench` measured, each line with its sum."""
+"""How many machines does it take? Arithmetic from figures measured or assumed, each line with its sum."""
 
 import math
 from collections.abc import Mapping
@@ -10,11 +10,12 @@ from foryou.domain.errors import Invalid
 GB = 1e9
 SUFFIXES = {"k": 1e3, "M": 1e6, "G": 1e9}
 DAY_S = 86_400
+BY_BENCH = {"cpu_ms_per_question", "cpu_ms_per_event"}  # the others are assumed
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one question, event, item and user cost. docs/performance.md says when and where each was measured."""
+    """What one question, event, item and user cost. `constants` says which of them a bench has measured."""
 
     cpu_ms_per_question: float = 4.6  # one process, batches of 16 and 32, 10 % of it for what it does beside
     cpu_ms_per_event: float = 3.5  # from the POST to the record, all processes
@@ -153,6 +154,10 @@ def _stores(wanted: Wanted, one: Measured, line: Any) -> None:
     )
 
 
-def constants(one: Measured) -> dict[str, float]:
-    """Give the constants by name."""
-    return {field.name: getattr(one, field.name) for field in fields(one)}
+def constants(one: Measured) -> list[dict[str, Any]]:
+    """Give the constants with what they rest on: `measured` by a bench, or `assumed` from the form of the data."""
+    return [
+        {"constant": field.name, "value": getattr(one, field.name),
+         "basis": "measured" if field.name in BY_BENCH else "assumed"}
+        for field in fields(one)
+    ]  # fmt: skip

@@ -1,7 +1,8 @@
 """plan: how many machines a number of users, items and questions takes, from figures that were measured."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +36,12 @@ def plan_(
     one = plan.measured(scale.read(measured)) if measured else plan.Measured()
     rows = plan.planned(wanted, one)
     if json:
-        show.as_json({"plan": rows, "measured": plan.constants(one)})
+        show.as_json({"plan": rows, "constants": plan.constants(one)})
         return
-    show.table("", ["what", "arithmetic", "value", "unit"], [list(row.values()) for row in rows])
-    show.say("From figures of a shared virtual machine of two cores (docs/performance.md): measure yours, then plan.")
+    show.table("", ["what", "arithmetic", "value", "unit"], [_row(row) for row in rows])
+    show.table("", ["constant", "value", "basis"], [_row(row) for row in plan.constants(one)])
+    show.say("Measured on a shared virtual machine of two cores (docs/performance.md): measure yours, then plan.")
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
+    return [f"{value:,.12g}" if isinstance(value, int | float) else str(value) for value in row.values()]
