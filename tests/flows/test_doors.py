@@ -1,9 +1,13 @@
 """Do the doors of a real process hold: gRPC, lists for strangers, and a flood that it cannot answer?"""
 
 import json
+import sqlite3
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,9 +24,14 @@ ITEMS = 300
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, int]]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("doors")
+
+
+@pytest.fixture(scope="module")
+def served(home: Path) -> Iterator[tuple[Server, int]]:
     port = ports.free()[0]
-    config = configured(tmp_path_factory.mktemp("doors"), {}, serve={"grpc_port": port, "deadline_ms": 50})
+    config = configured(home, {}, serve={"grpc_port": port, "deadline_ms": 50})
     with running(config, workers=2) as server:
         for number in range(ITEMS):
             put(server, f"i{number}", title=f"Item {number}", published_ms=1_700_000_000_000, status="available")
@@ -75,6 +84,28 @@ def test_an_item_that_is_sold_out_leaves_the_lists_for_strangers(served: tuple[S
     assert get(server, "/v1/recommendations")["recommendation_id"].startswith("list-")
     put(server, "i42", title="Item 42", status="unavailable")
     assert soon(lambda: not shown())
+
+
+def test_meters_are_told_while_many_events_wait_for_the_log(served: tuple[Server, int], home: Path) -> None:
+    server, _ = served
+    body = json.dumps({"user_id": "ann", "action": "view", "item_id": "i1"}).encode()
+
+    def post() -> None:
+        with suppress(OSError), urllib.request.urlopen(f"{server.url}/v1/events", body, timeout=30):
+            pass
+
+    waiting = [threading.Thread(target=post) for _ in range(24)]  # more than the threads of both processes
+    with closing(sqlite3.connect(home / "log" / "events.db", isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        for one in waiting:
+            one.start()
+        time.sleep(0.5)
+        for _ in range(6):
+            with urllib.request.urlopen(f"{server.url}/metrics", timeout=4) as answer:
+                assert b"foryou_requests_total" in answer.read()
+        held.execute("ROLLBACK")
+    for one in waiting:
+        one.join()
 
 
 def test_a_flood_is_answered_in_part_and_forgotten_soon(served: tuple[Server, int]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import cast
 
@@ -71,6 +72,7 @@ def app(
                 yield
         finally:
             await asyncio.to_thread(service.close)
+            started.state.meters.shutdown(wait=False)
             if watch:
                 await asyncio.to_thread(watch.close)
 
@@ -87,6 +89,7 @@ def app(
         pdb_on_exception=False,
     )
     litestar.state.document = document(litestar.routes)
+    litestar.state.meters = ThreadPoolExecutor(1, "meters")  # its own: events that wait for the log fill the usual one
     litestar.asgi_handler = door = Door(litestar.asgi_handler, metrics, watch, told)
     litestar.front = Front(door)
     return litestar

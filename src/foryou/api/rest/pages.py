@@ -46,7 +46,9 @@ async def ready(request: Request) -> ASGIApp:
 @get("/metrics", opt=operation(METERS, errors=()))
 async def meters(request: Request) -> ASGIApp:
     """Give the meters of all processes in Prometheus text format."""
-    return Reply(await asyncio.to_thread(request.app.state.exposition), FRESH, media_type=METERS)
+    state = request.app.state
+    found = await asyncio.get_running_loop().run_in_executor(state.meters, state.exposition)
+    return Reply(found, FRESH, media_type=METERS)
 
 
 ROUTES = (docs_page, openapi, healthy, ready, meters)
