@@ -16,11 +16,14 @@ from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
 from foryou.domain.lists import NO_LISTS, shelf
 from foryou.domain.log import Entry, Position, Stream
-from foryou.domain.records import Change, Places, Trending, UserRecord
+from foryou.domain.records import Change, Places, Tallies, Trending, UserRecord
 from foryou.domain.slate import Answer, QueryBatch, Slate, View
+from foryou.domain.tried import NOT_TRIED
 from foryou.features import trending
 from foryou.features.fold import fold, fold_exposures, fold_profiles
 from foryou.features.hydrate import Hydrate
+from foryou.features.tallied import shown_tallies
+from foryou.features.tried import tried
 from foryou.ingest.codec import event_of, exposure_of, item_of, list_of, user_of
 from foryou.serve.lists import followed
 from foryou.serve.live import UNTRAINED, in_order
@@ -42,7 +45,7 @@ class Rewound:
         self._home = home
         self.in_order = sorted(exposures, key=lambda one: (sum(one.trending.values()), one.trending_ms, one.now_ms))
         self._people = _People(home, exposures, on_progress)
-        self._counts, self._catalogs = _Counts(home), _Catalogs(home)
+        self._counts, self._tallied, self._catalogs = _Counts(home), _Counts(home), _Catalogs(home)
         self._pipelines: dict[str, Pipelines] = {}
         self._built: dict[object, dict[str, Pipeline]] = {}
         self._view: View | None = None
@@ -71,6 +74,7 @@ class Rewound:
     def close(self) -> None:
         """Let go of the counters."""
         self._counts.close()
+        self._tallied.close()
 
     def _pipeline(self, exposure: Exposure) -> Pipeline:
         if exposure.bundle not in self._pipelines:
@@ -97,8 +101,10 @@ class Rewound:
     def _look(self, exposure: Exposure) -> View:
         catalog, counts = self._catalogs.at(exposure), self._counts.at(exposure.trending)
         view = trending.view(catalog, counts, exposure.trending_ms, self._home.config.trend.half_life_h)
+        events, exposures, at_ms = exposure.tallied
         return replace(
-            view, shelf=shelf(followed(self._home.log, NO_LISTS, list_of, exposure.lists), catalog)
+            view, shelf=shelf(followed(self._home.log, NO_LISTS, list_of, exposure.lists), catalog),
+            tried=tried(catalog, self._tallied.tallies(events, exposures), at_ms) if at_ms else NOT_TRIED,
         )  # fmt: skip
 
 
@@ -160,22 +166,35 @@ def _decoded(entry: Entry, decode: Callable[[bytes], T]) -> T | None:
 
 
 class _Counts:
-    """The trending counters at one position after the other, from one fold of the log."""
+    """The trending counters, or the tallies, at one position after the other, from one fold of the log."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._store = SqliteFeatures(":memory:", ManualClock(0))
         self._token = self._store.lease("rewound", 10**15)
         self._at: Position = {}
+        self._shown_at: Position = {}  # of exposures
         self._counts = self._store.trending()
+
+    def tallies(self, events: Position, exposures: Position) -> Tallies:
+        """Give the tallies at positions of both streams. One that lies before the last is folded from the start."""
+        if any(exposures.get(partition, -1) < offset for partition, offset in self._shown_at.items()):
+            self._begin_anew()
+        self.at(events)
+        for batch in batches(self._home, Stream.EXPOSURES, exposures, self._shown_at):
+            partition, through = batch[0].partition, batch[-1].offset
+            made = shown_tallies([one for entry in batch if (one := _decoded(entry, exposure_of))])
+            after = {"exposures": self._shown_at.get(partition, -1)}
+            self._store.write(Change(partition, after, {"exposures": through}, {}, {}, {}, made), self._token)
+            self._shown_at = self._shown_at | {partition: through}
+        return self._store.tallies()
 
     def at(self, position: Position) -> Trending:
         """Give the counters at a position. One that lies before the last is folded from the start."""
         if position == self._at:
             return self._counts
         if any(position.get(partition, -1) < offset for partition, offset in self._at.items()):
-            self._store.close()
-            self.__init__(self._home)  # type: ignore[misc]
+            self._begin_anew()
         for batch in batches(self._home, Stream.EVENTS, position, self._at):
             self._fold(batch)
         self._at, self._counts = dict(position), self._store.trending()
@@ -185,6 +204,10 @@ class _Counts:
         """Let go of the counters."""
         self._store.close()
 
+    def _begin_anew(self) -> None:
+        self._store.close()
+        self.__init__(self._home)  # type: ignore[misc]
+
     def _fold(self, batch: list[Entry]) -> None:
         partition = batch[0].partition
         known_events = [(entry.offset, event) for entry in batch if (event := _decoded(entry, event_of))]
@@ -193,7 +216,9 @@ class _Counts:
         known = dict(zip(users, self._store.read(users), strict=True)) if users else {}
         folded = fold(known, events, [offset for offset, _ in known_events])
         after, through = {"events": self._at.get(partition, -1)}, {"events": batch[-1].offset}
-        self._store.write(Change(partition, after, through, folded.records, folded.counts, folded.firsts), self._token)
+        self._store.write(
+            Change(partition, after, through, folded.records, folded.counts, folded.firsts, folded.tallies), self._token
+        )
         self._at = self._at | {partition: batch[-1].offset}
 
 
