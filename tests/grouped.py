@@ -1,4 +1,4 @@
-"""Which tests must not run beside each other? Those of one `xdist_group`: one worker of a run plays them all."""
+"""Which tests go to one worker of a run? Those of one `xdist_group`, and those that share what their file made once."""
 
 from typing import Any
 
@@ -14,6 +14,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
     if not config.getoption("loadgroup", False):
         return
     for item in items:
-        group = item.get_closest_marker("xdist_group")
-        if group and not item.nodeid.endswith(f"@{group.args[0]}"):
-            item._id = type(item._id).parse(f"{item.nodeid}@{group.args[0]}")
+        group = _group(item)
+        if group and not item.nodeid.endswith(f"@{group}"):
+            item._id = type(item._id).parse(f"{item.nodeid}@{group}")
+
+
+def _group(item: Any) -> str:
+    """Give the group that a test names, or its file where something is made once for all of the file."""
+    marked = item.get_closest_marker("xdist_group")
+    if marked:
+        return str(marked.args[0])
+    made = item._fixtureinfo.name2fixturedefs.values()
+    return item.path.stem if any(one.scope == "module" for found in made for one in found[-1:]) else ""

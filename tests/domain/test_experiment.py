@@ -90,7 +90,8 @@ def test_an_arm_that_grows_at_the_cost_of_one_other_moves_nobody_else() -> None:
 
 
 def test_users_are_spread_by_the_shares() -> None:
-    found = [arm_for(user, experiment(0.5, 0.25, 0.25)) for user in USERS]
+    dealt = experiment(0.5, 0.25, 0.25)
+    found = [arm_for(user, dealt) for user in USERS]
     for name, share in zip(NAMES, (0.5, 0.25, 0.25), strict=False):
         assert abs(found.count(name) / len(USERS) - share) < 4 * np.sqrt(share * (1 - share) / len(USERS))
 

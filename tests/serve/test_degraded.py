@@ -204,7 +204,7 @@ def test_once_the_time_is_over_optional_stages_are_skipped_and_declared(
     shop.change("war-4", status="deleted")
     answer = slow(shop, monkeypatch, "collaborative")(query("ann", 10))
     late = (
-        "item_to_item", "content", "new_arrivals", "asked", "seen", "rank", "editorial_places", "category_cap",
+        "item_to_item", "content", "new_arrivals", "due", "asked", "seen", "rank", "editorial_places", "category_cap",
         "exploration", "explain",
     )  # fmt: skip
     assert answer.degraded == tuple(f"deadline:{name}" for name in late)

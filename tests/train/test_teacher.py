@@ -6,17 +6,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from test_fit import SMALL, WORLD, catalog_of, log_of, quiet
+from tables import START_MS
+from test_fit import SMALL, catalog_of, log_of, quiet
 from test_rank import FIT, settings, world
 
 from foryou.domain.errors import Invalid, Refused
 from foryou.models.mlp import Ranker
+from foryou.simulate.world import World
 from foryou.train import rank, teacher
 from foryou.train.rank import learned
 from foryou.train.ranker import Groups, fit_mlp, told
 from foryou.wiring.training import TEACHER, fitting
 
-TEACHING = msgspec.structs.replace(SMALL, train=msgspec.structs.replace(SMALL.train, teacher_share=0.5))
+TAUGHT = msgspec.structs.replace(SMALL.train, teacher_share=0.5, sequence_epochs=0)
+TEACHING = msgspec.structs.replace(SMALL, train=TAUGHT)
 
 
 def timed(lists: int = 800) -> rank.Choices:
@@ -100,8 +103,9 @@ def test_of_watch_time_there_is_none() -> None:
 
 def test_a_bundle_is_taught_by_the_file_of_its_home_and_says_so(tmp_path: Path) -> None:
     config = msgspec.structs.replace(TEACHING, home=str(tmp_path))
-    catalog = catalog_of(WORLD)
-    log = log_of(WORLD, catalog)
+    little = World(now_ms=START_MS, users=50, items=150, events=1_000)
+    catalog = catalog_of(little)
+    log = log_of(little, catalog)
     before, _ = fitting(config, quiet).bundle(log, catalog, "v1", 77, tmp_path)
     assert "teacher_share" not in before.manifest.report
     found = fitting(config, quiet).teach(log.part(0, int(0.9 * len(log))), catalog, tmp_path)

@@ -22,7 +22,7 @@ _QUESTION: Json = {"item_id": "arrakis", "title": "Arrakis", "categories": ["Boo
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
 _LIST: Json = {
     "kind": "sponsored", "item_ids": ["arrakis", "dune"], "start_ms": 1_700_000_000_000, "end_ms": 0,
-    "placements": ["home"], "quota": 1, "label": "Sponsored",
+    "placements": ["home"], "quota": 1, "label": "Sponsored", "impressions_per_day": 10_000,
 }  # fmt: skip
 _LISTED: Json = {"name": "desert-week", **_LIST, "active": True, "unknown_item_ids": []}
 _TRIAL: Json = {
