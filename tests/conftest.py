@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cases", type=int, default=300, help="how many requests are made from the OpenAPI document")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("long") and not item.config.getoption("--long"):
+        pytest.skip("takes minutes: `make soak` plays it")
+
+
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """Give how many processes to kill; `make soak` says 30."""

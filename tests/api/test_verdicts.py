@@ -40,6 +40,7 @@ def lived(shop: Shop, name: str, effect: float, seed: int) -> ExperimentReport:
     return found
 
 
+@pytest.mark.long
 def test_five_runs_through_the_served_pipeline_hold_the_planted_effect(shop: Shop) -> None:
     for run in range(5):
         found = lived(shop, f"run-{run}", EFFECT, run)

@@ -96,10 +96,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield found
 
 
-def test_somebody_hears_of_every_alert(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    if not request.config.getoption("--long"):
-        pytest.skip("a minute and a half of waiting: `make soak` plays it")
-    machines = request.getfixturevalue("machines")
+@pytest.mark.long
+def test_somebody_hears_of_every_alert(machines: Machines, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with closing(Proxy(machines.urls["redis"])) as proxy, closing(_served(home, proxy)) as served:
         _stock(served)
