@@ -43,8 +43,8 @@ def test_every_alert_fires_when_it_must_and_not_before(promtool: str) -> None:
 @pytest.mark.parametrize("name", [one.name for one in ALERTS])
 def test_an_alert_that_is_broken_is_found_by_its_unit_test(name: str, promtool: str, tmp_path: Path) -> None:
     found = yaml.safe_load((PLACE / "alerts.yml").read_text(encoding="utf-8"))
-    for rule in found["groups"][1]["rules"]:
-        if rule["alert"] == name:
+    for rule in found["groups"][0]["rules"]:
+        if rule.get("alert") == name:
             rule["expr"] = "vector(0) > 1"
     (tmp_path / "alerts.yml").write_text(yaml.safe_dump(found))
     for path in TESTS:

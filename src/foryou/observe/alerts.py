@@ -4,7 +4,7 @@ Targets and limits are those of docs/operations.md#alerts. `make monitoring` wri
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 RUNBOOK = "docs/operations.md"
@@ -221,16 +221,22 @@ ALERTS = (
 
 
 def rules() -> str:
-    """Give the rules as YAML for Prometheus."""
-    head = ("# Made by `make monitoring` from src/foryou/observe/alerts.py: change it there.", "groups:")
-    return "\n".join([*head, *_group("foryou-figures", map(_record, RECORDED)),
-                      *_group("foryou-alerts", map(_alert, ALERTS))]) + "\n"  # fmt: skip
+    """Give the rules as YAML for Prometheus.
 
-
-def _group(name: str, parts: Iterable[Iterator[str]]) -> Iterator[str]:
-    yield from (f"  - name: {name}", "    rules:")
-    for part in parts:
-        yield from (f"      {'  ' if place else '- '}{line}" for place, line in enumerate(part))
+    They are one group, for rules of a group are worked out in their order: an alert that was looked at before the
+    figure it reads would see the figure of the time before, or none.
+    """
+    head = (
+        "# Made by `make monitoring` from src/foryou/observe/alerts.py: change it there.",
+        "groups:",
+        "  - name: foryou",
+        "    rules:",
+    )
+    rules = (*map(_record, RECORDED), *map(_alert, ALERTS))
+    return (
+        "\n".join([*head, *(f"      {'  ' if at else '- '}{line}" for rule in rules for at, line in enumerate(rule))])
+        + "\n"
+    )
 
 
 def _record(one: Recorded) -> Iterator[str]:
