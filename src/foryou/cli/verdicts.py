@@ -9,8 +9,9 @@ import typer
 from foryou.api.reports import noise_of, report_of
 from foryou.bench.verdicts import measured_verdicts
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, bench, experiment, opened
+from foryou.cli.app import HomeOption, JsonOption, bench, experiment
 from foryou.cli.experiment import NameArgument, registry
+from foryou.cli.opening import opened
 from foryou.domain.errors import Invalid
 from foryou.domain.experiment import METRICS
 from foryou.trial import bandit
