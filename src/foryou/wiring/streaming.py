@@ -25,7 +25,6 @@ AGAIN_S = 0.5
 REFUSED_S = 5.0
 QUIET_S = 1.0  # without news, after which looks are QUIETER times as rare: each costs, and most find nothing
 QUIETER = 4
-RESTS, REST_MOST_S = 3.0, 0.05  # after a turn that read all there was: so many times its CPU time, so that turns grow
 KNOWN = 2_000  # answers of a partition that a process which takes it over reads again, to credit them
 COUNTED = ("lists", "shown", "clicks", "bought", "dwells")
 
@@ -113,7 +112,6 @@ class _Turn:
                 self._metrics.fold_partitions.set(len(own))
             seen = {one: self._home.log.changed(one, self._of(one)) for one in FOLDED}
             news = [one for one in FOLDED if seen[one] != self._tickets.get(one)]
-            begun = time.thread_time()
             done = self._worker.step(news, self._fresh) if news else Progress()
             if not done.away and not done.resting:
                 self._fresh = False
@@ -124,8 +122,6 @@ class _Turn:
             if done.idle or done.resting:
                 quiet = time.monotonic() - self._busy > QUIET_S
                 time.sleep(self._home.config.fold.poll_ms / 1e3 * (QUIETER if quiet else 1))
-            elif not done.full:
-                time.sleep(min(REST_MOST_S, RESTS * (time.thread_time() - begun)))
 
     def _of(self, stream: Stream) -> tuple[int, ...] | None:
         """Give the partitions to follow: of items all, for each home has all documents."""
