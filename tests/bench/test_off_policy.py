@@ -4,7 +4,7 @@ from foryou.bench.off_policy import ESTIMATES, judged_arenas
 
 
 def test_chance_and_learning_are_judged_rightly_by_each_others_logs() -> None:
-    found = judged_arenas(2, 1, lambda *_: None)
+    found = judged_arenas(2, 1, lambda *_: None, lists=1_000)
     assert set(found) == {"log_by_random", "log_by_thompson"}
     for one in found.values():
         assert one["truth"] != one["logged"]

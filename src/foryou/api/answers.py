@@ -35,7 +35,8 @@ def chosen(live: Live, query: Query, placement: str) -> tuple[Arm, Pipeline, Par
 
 def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part = NO_PART) -> Exposure:
     """Give what must be remembered of an answer so that it can be reproduced."""
-    tried = answer.view.tried
+    tried, worn = answer.view.tried, [item.worn for item in answer.items]
+    dressed = any(worn)
     return Exposure(
         recommendation_id=name,
         user_id=query.user_id,
@@ -74,6 +75,8 @@ def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part
         tallied=(dict(tried.tallies.events), dict(tried.tallies.exposures), tried.at_ms)
         if tried.at_ms
         else ({}, {}, 0),
+        variants=tuple(one.variant if one else "" for one in worn) if dressed else (),
+        variant_propensities=tuple(one.propensity if one else 1.0 for one in worn) if dressed else (),
     )
 
 
@@ -158,8 +161,9 @@ def wire_items(answer: Answer) -> list[schema.WireItem]:
     return [
         schema.WireItem(
             item.item_id, rank, item.score, item.source,
-            schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
-            item.source == "sponsored",
+            schema.WireReason(item.reason.code, item.reason.text, item.reason.because),
+            item.worn.title if item.worn else item.title, item.source == "sponsored",
+            *((item.worn.variant, item.worn.image) if item.worn else ()),
         )
         for rank, item in enumerate(answer.items, start=1)
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from foryou.config import Placement
 from foryou.simulate.arena import LOOKED, Arena
 from foryou.trial.ope import Evaluated, Logged, evaluate
 
-DAYS = 4
+DAYS, LISTS = 4, 5_000  # of each log
 ESTIMATES = ("ips", "snips", "doubly_robust")
 
 
@@ -37,16 +37,16 @@ def logged(arena: Arena, policy: str, target: int) -> tuple[Evaluated, float, fl
     return evaluate(Logged(*log)), float(true.mean()), float(log[0].mean())
 
 
-def judged_arenas(seeds: int, first: int, on_progress: Progress) -> dict[str, Any]:
+def judged_arenas(seeds: int, first: int, on_progress: Progress, lists: int = LISTS) -> dict[str, Any]:
     """Give, for either way, errors (root mean square, relative to the truth) and how often the truth was inside."""
     target, found = Placement().new_impressions, dict[str, Any]()
     for policy in POLICIES:
         runs = []
         for seed in range(first, first + seeds):
-            runs.append(logged(Arena(seed, days=DAYS), policy, target))
+            runs.append(logged(Arena(seed, days=DAYS, lists=lists), policy, target))
             on_progress(f"log by {policy}", len(runs), seeds)
         found[f"log_by_{policy}"] = {
-            "logs": seeds, "rounds": DAYS * Arena(0).lists,
+            "logs": seeds, "rounds": DAYS * lists,
             "truth": float(np.mean([true for _, true, _ in runs])),
             "logged": float(np.mean([earned for *_, earned in runs])),
             "worth": float(np.mean([one.effective for one, *_ in runs])),

@@ -29,6 +29,7 @@ from foryou.cli import (
     simulate,
     train,
     tuning,
+    variants,
     verdicts,
     verify,
 )
@@ -39,7 +40,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     demo, simulate, learn, train, rollout, diff, experiment, archives, tuning, export, run, look, letters, verify,
-    doctor, measure, scale, plan, retrieval, doors, accuracy, verdicts, exploration, services,
+    doctor, measure, scale, plan, retrieval, doors, accuracy, verdicts, exploration, variants, services,
 )  # fmt: skip
 
 

@@ -59,8 +59,10 @@ def reproduce(home: Home, recommendation_id: str, on_progress: Progress) -> Repr
     people = _People(home, exposure)
     answer = _answer(home, exposure, view, people)
     items, scores = tuple(item.item_id for item in answer.items), tuple(item.score for item in answer.items)
+    worn = tuple(item.worn.variant if item.worn else "" for item in answer.items)
     counts.close()
-    return Reproduced(exposure, items, scores, items == exposure.items and scores == exposure.scores)
+    same = items == exposure.items and scores == exposure.scores and exposure.variants in ((), worn)
+    return Reproduced(exposure, items, scores, same)
 
 
 class _People:

@@ -11,12 +11,13 @@ _NAME = "c0ffee00c0ffee00c0ffee00c0ffee00"
 _REASON: Json = {"code": "item_to_item", "text": "Because you bought Dune", "because": ["dune"]}
 _SHOWN: Json = {
     "item_id": "arrakis", "rank": 1, "score": 0.93, "source": "item_to_item", "reason": _REASON, "title": "Arrakis",
-    "sponsored": False,
+    "sponsored": False, "variant": "desert.3f2a", "image": "https://pictures.example/desert.jpg",
 }  # fmt: skip
 _ITEM: Json = {
     "title": "Arrakis", "categories": ["Books", "Science fiction"], "attributes": {"language": "en"},
     "text": "What became of the desert planet.", "price": 12.5, "brand": "Ace", "published_ms": 1_700_000_000_000,
     "expires_ms": 0, "status": "available", "tags": ["classic"], "embedding": [],
+    "variants": [{"name": "desert", "title": "Arrakis", "image": "https://pictures.example/desert.jpg"}],
 }  # fmt: skip
 _QUESTION: Json = {"item_id": "arrakis", "title": "Arrakis", "categories": ["Books", "Science fiction"]}
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
