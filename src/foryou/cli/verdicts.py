@@ -19,7 +19,7 @@ from foryou.serve.experiments import varied
 from foryou.trial import bandit
 from foryou.trial.ope import ENOUGH
 from foryou.trial.power import effect_found, users_needed
-from foryou.trial.report import ArmReport, ExperimentReport, MetricOut
+from foryou.trial.report import ArmReport, ExperimentReport, MetricOut, PreferenceOut
 from foryou.wiring.counterfactual import Judged, judged
 from foryou.wiring.home import Home
 
@@ -48,11 +48,25 @@ def report(
 
 
 def _tell(found: ExperimentReport) -> None:
+    if found.preference:
+        _tell_preference(found, found.preference)
+        return
     for arm in found.arms:
         rows = [_row(one) for one in arm.metrics]
         title = f"{arm.name}: {arm.users:,} users, {arm.lists:,} lists, {_covered(arm)}"
         show.table(title, ["metric", "value", "95 %", "change", "at any look", "p", "CUPED saves"], rows)
     show.say(f"users fit the shares: p = {found.mismatch_p:.2g}; in several arms, left out: {found.crossed:,}")
+    show.say(f"[bold]{show.plain(found.verdict)}[/]")
+
+
+def _tell_preference(found: ExperimentReport, one: PreferenceOut) -> None:
+    first, second = found.arms
+    rows = [[arm.name, clicks] for arm, clicks in zip(found.arms, one.clicks, strict=True)]
+    show.table(f"{first.lists:,} lists of both, {first.users:,} users", ["picked by", "clicks"], rows)
+    show.say(
+        f"preference for {show.plain(second.name)}: {one.value:+.1%} of a user's clicks, at any look {one.low:+.1%} to "
+        f"{one.high:+.1%}, p = {one.p:.2g}, {one.users:,} users clicked"
+    )
     show.say(f"[bold]{show.plain(found.verdict)}[/]")
 
 

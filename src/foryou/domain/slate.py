@@ -320,6 +320,7 @@ class Shown:
     reason: Reason
     found_by: tuple[str, ...] = ()  # all sources that proposed it
     worn: Worn | None = None  # the variant in which it is shown, where it has some
+    team: int | None = None  # of an experiment that interleaves: whose pick it was, -1 = neither's
 
 
 @dataclass(frozen=True, slots=True)

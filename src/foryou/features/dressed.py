@@ -10,7 +10,7 @@ from foryou.domain.variants import Dressed
 Floats = NDArray[np.float64]
 HALF_LIFE_DAYS = 30.0  # after which what came of showing a variant counts half
 PRIOR = 4.0  # clicks that a variant is taken to have had, as many as its item's variants have of those expected
-PRIOR_SEGMENT = 8.0  # the same for a segment, as many as the variant has of all
+PRIOR_SEGMENT = 2.0  # the same for a segment, as many as the variant has of all
 
 
 def dressed(tallies: Tallies, now_ms: int) -> Dressed:

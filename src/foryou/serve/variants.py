@@ -14,7 +14,7 @@ from foryou.domain.variants import Dressed, Wardrobe, Worn, key_of, marked
 from foryou.features.dressed import strikes
 
 FLOOR = 0.02  # of the chance is the same for all variants, so that none is ever without
-TEMPER = 1.0  # of the posterior's deviation
+TEMPER = 0.5  # of the posterior's deviation: the whole of it tries too much
 AGES = (25, 40, 60)  # ends of the age groups that tell users apart
 Item = tuple[str, tuple[Variant, ...]]
 

@@ -197,6 +197,8 @@ def judged(home: Home, other: Config, requests: int, placement: str, on_progress
 
 def _again(dealer: Dealer, exposure: Exposure) -> tuple[str, Dealt]:
     """Deal an answer as it was; gives why it cannot be judged (empty = it can), and the chances."""
+    if exposure.teams:
+        return "interleaved", NO_LIST
     if not set(exposure.degraded) <= WHOLE:
         return "degraded", NO_LIST
     found = dealer.deal(exposure)

@@ -32,7 +32,7 @@ from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.models import untrained
-from foryou.wiring.past import Progress, asked_in, batches, experiments_of, known_in, pipeline_of
+from foryou.wiring.past import Progress, asked_in, batches, experiments_of, known_in, pipelines_of
 from foryou.wiring.pipelines import Pipelines
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Rewound:
         if known not in self._built:
             experiments = experiments_of(self._home, exposure)
             self._built[known] = self._pipelines[of](experiments, exposure.now_ms)
-        return self._built[known][pipeline_of(exposure)]
+        return self._built[known][pipelines_of(exposure)[0]]
 
     def _now(self) -> View:
         assert self._view is not None

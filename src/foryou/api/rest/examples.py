@@ -35,6 +35,7 @@ _TRIAL: Json = {
     ],
     "placements": ["home"], "salt": "sources", "start_ms": 1_700_000_000_000, "stop_ms": 0, "metric": "ctr",
     "effect": 0.05, "guardrails": [{"metric": "revenue", "drop": 0.1}], "pre_days": 28.0,
+    "kind": "split",
 }  # fmt: skip
 _TRIED: Json = {
     "name": "sources", "state": "running", **_TRIAL, "slots": [["collaborative", 5_000], ["content", 5_000]],
@@ -69,7 +70,7 @@ EXAMPLES: dict[Any, Json] = {
             }],
             "coverage": 0.41, "coverage_low": 0.4, "coverage_high": 0.42, "broken": [],
         }],
-        "mismatch_p": 1.0, "mismatched": False, "crossed": 0,
+        "mismatch_p": 1.0, "mismatched": False, "crossed": 0, "preference": None,
     },
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",
