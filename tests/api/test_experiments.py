@@ -8,7 +8,7 @@ import pytest
 from shop import Shop
 from typer.testing import CliRunner
 
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.domain.experiment import Arm, Experiment, arm_for, begun
 from foryou.domain.log import Stream
 from foryou.ingest.codec import exposure_of
@@ -116,7 +116,9 @@ def test_a_second_experiment_at_the_same_placement_and_time_is_refused(shop: Sho
 
 def test_the_example_runs_and_the_command_line_shows_and_stops_it(shop: Shop) -> None:
     def foryou(*words: str) -> Any:
-        done = CliRunner().invoke(app, [*words, "--home", shop.home.config.home, "--json"], catch_exceptions=False)
+        done = CliRunner().invoke(
+            commands(), [*words, "--home", shop.home.config.home, "--json"], catch_exceptions=False
+        )
         assert done.exit_code == 0, done.output
         return msgspec.json.decode(done.stdout)
 

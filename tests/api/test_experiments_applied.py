@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import worlds
-from foryou.cli import app
+from foryou.cli import commands
 
 TWO = """
 [experiments.cap]
@@ -20,7 +20,7 @@ arms = [{name = "ten", share = 0.5}, {name = "blend", share = 0.5, ranker = "ble
 
 
 def said(home: Path, *command: str) -> dict[str, str]:
-    result = CliRunner().invoke(app, ["experiment", *command, "--home", str(home), "--json"])
+    result = CliRunner().invoke(commands(), ["experiment", *command, "--home", str(home), "--json"])
     assert result.exit_code == 0, result.output
     found: dict[str, str] = json.loads(result.stdout)
     return found
@@ -42,6 +42,6 @@ def test_experiments_of_the_file_begin_change_and_stay_stopped(tmp_path: Path) -
 def test_an_experiment_that_makes_no_sense_is_refused_with_its_name(tmp_path: Path) -> None:
     worlds.home_in(tmp_path).close()
     (tmp_path / "foryou.toml").write_text('[experiments.odd]\narms = [{name = "a", share = 2.0}]\n')
-    result = CliRunner().invoke(app, ["experiment", "apply", "--home", str(tmp_path)])
+    result = CliRunner().invoke(commands(), ["experiment", "apply", "--home", str(tmp_path)])
     assert result.exit_code == 1
     assert "experiments.odd" in str(result.exception)

@@ -9,7 +9,7 @@ import pytest
 from shop import STOCK, Shop
 from typer.testing import CliRunner
 
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.domain.exposure import Exposure
 from foryou.domain.interleaving import NEITHER
 from foryou.domain.log import Stream
@@ -128,7 +128,7 @@ def test_interleaving_knows_what_an_a_b_test_of_as_many_users_does_not_know_yet(
     stop(shop, "dealt")
     said = shop.client.get("/v1/experiments/mixed/report").json()
     assert said["preference"]["users"] == found.preference.users
-    told = CliRunner().invoke(app, ["experiment", "report", "mixed", "--home", str(shop.home.config.home)])
+    told = CliRunner().invoke(commands(), ["experiment", "report", "mixed", "--home", str(shop.home.config.home)])
     assert told.exit_code == 0, told.output
     assert "other is preferred" in " ".join(told.output.split())
 
@@ -149,9 +149,9 @@ def test_what_cannot_be_interleaved_is_told(shop: Shop, changes: dict[str, Any],
 def test_an_arm_cannot_be_stopped_alone_and_without_a_server_lists_are_mixed_too(shop: Shop) -> None:
     put(shop, "last", **BOTH)
     run, folder = CliRunner().invoke, str(shop.home.config.home)
-    wrong = run(app, ["experiment", "stop", "last", "--arm", "other", "--home", folder])
+    wrong = run(commands(), ["experiment", "stop", "last", "--arm", "other", "--home", folder])
     assert "stop the experiment instead" in str(wrong.exception)
-    told = run(app, ["recommend", "somebody", "--num", "4", "--json", "--home", folder])
+    told = run(commands(), ["recommend", "somebody", "--num", "4", "--json", "--home", folder])
     assert told.exit_code == 0, told.output
     newest = [one for one in logged(shop, 0).values() if one.user_id == "somebody"]
     assert [one.arm for one in newest] == ["usual/other"]

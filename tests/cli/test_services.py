@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.domain.errors import Invalid, Unavailable
 from foryou.services import run as services
 from foryou.services.run import Standing
@@ -15,7 +15,7 @@ from servers import absent
 
 
 def run(*words: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["services", *words])
+    done = CliRunner().invoke(commands(), ["services", *words])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr

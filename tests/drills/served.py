@@ -17,7 +17,7 @@ from foryou import config
 from foryou.bench.load import wait_ready
 from foryou.bench.server import Server
 from foryou.services import ports
-from foryou.wiring import serving
+from foryou.wiring import launching
 
 READY_S = 120
 Settings = dict[str, dict[str, object]]
@@ -36,7 +36,7 @@ class Served:
     def start(self) -> None:
         """Start it (again); `ready` waits."""
         loaded = config.load(self.home, {}, serve={"port": self.port, "workers": self._workers})
-        command, environment = serving.launch(loaded)
+        command, environment = launching.launch(loaded)
         with (self.home / "said").open("ab") as said:
             self._process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
 
@@ -59,11 +59,11 @@ class Served:
 
     def apis(self) -> list[int]:
         """Give the pids of the API processes."""
-        return [pid for pid, what in self._children() if what.endswith("foryou.wiring.serving serve")]
+        return [pid for pid, what in self._children() if what.endswith("foryou.wiring.start serve")]
 
     def streams(self) -> list[int]:
         """Give the pid of the stream process, if it runs."""
-        return [pid for pid, what in self._children() if what.endswith("foryou.wiring.serving")]
+        return [pid for pid, what in self._children() if what.endswith("foryou.wiring.start stream")]
 
     def _children(self) -> list[tuple[int, str]]:
         found = []

@@ -28,7 +28,7 @@ from foryou.services import ports
 from foryou.simulate.world import World
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.stores.items_sqlite import SqliteItems
-from foryou.wiring import serving
+from foryou.wiring import launching
 from foryou.wiring.home import Home, open_home
 from replays import assert_equal_records
 
@@ -84,13 +84,13 @@ class Running:
 
     def start(self) -> None:
         settings = config.load(self.home, {}, serve={"port": self.port, "workers": 2})
-        command, environment = serving.launch(settings)
+        command, environment = launching.launch(settings)
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         self.server = Server(self.process, "127.0.0.1", self.port, 0.0)
 
     def children(self, what: str) -> list[int]:
         found = [pid for pid in self.server.family() if pid != self.process.pid]
-        streams = [pid for pid in found if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").endswith(b"serving")]
+        streams = [pid for pid in found if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").endswith(b"stream")]
         return streams if what == "stream" else [pid for pid in found if pid not in streams]
 
     def kill(self, what: str) -> None:

@@ -53,7 +53,7 @@ def made(home: Home, told: list[dict[str, Any]] | None = None) -> ModelBundle:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a home with a simulated world folded in."""
     folder = tmp_path_factory.mktemp("base")
-    worlds.lived(folder, SETTINGS, users=40, items=60, events=1_200)
+    worlds.lived(folder, SETTINGS, users=40, items=60, events=800)
     return folder
 
 
@@ -72,26 +72,46 @@ def calm(base: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     return made(opened(folder))
 
 
-@pytest.mark.parametrize(("step", "event"), [(one, "begun") for one in KILLED] + [("publish", "done")])
-def test_a_job_killed_at_a_step_goes_on_there_and_gives_the_same(
-    home: Home, calm: ModelBundle, step: str, event: str
-) -> None:
+def killed(home: Home, step: str, event: str) -> None:
+    """Run the job in a process of its own, which kills itself when this step says so."""
     command = [sys.executable, "-c", PROGRAM, home.config.home, step, str(Path(__file__).parent), event]
     died = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=False)
     assert died.returncode == -9, died.stderr
     published = home.models.versions()
     assert len(published) == (step == "release" or event == "done")
     assert home.models.release() is None
+
+
+def ended(home: Home, calm: ModelBundle, kept: list[str]) -> None:
+    """Run the job to its end: it keeps what was done, and makes what was made without a kill."""
     told: list[dict[str, Any]] = []
     again = made(home, told)
-    kept = [one["step"] for one in told if one["event"] == "kept"]
-    assert kept == KILLED[: KILLED.index(step) + (event == "done")]
+    assert [one["step"] for one in told if one["event"] == "kept"] == kept
     assert len(home.models.versions()) == 1
     assert set(again.arrays) == set(calm.arrays)
     for name, array in calm.arrays.items():
         assert np.array_equal(np.asarray(again.arrays[name]), np.asarray(array), equal_nan=array.dtype.kind == "f")
     assert again.manifest.gate == calm.manifest.gate
     assert not any((Path(home.config.home) / FOLDER).iterdir())
+
+
+KILLS = [(one, "begun") for one in KILLED] + [("publish", "done")]
+
+
+@pytest.mark.long
+@pytest.mark.drill
+@pytest.mark.parametrize(("step", "event"), KILLS)
+def test_a_job_killed_at_a_step_goes_on_there_and_gives_the_same(
+    home: Home, calm: ModelBundle, step: str, event: str
+) -> None:
+    killed(home, step, event)
+    ended(home, calm, KILLED[: KILLED.index(step) + (event == "done")])
+
+
+def test_a_job_killed_at_each_of_its_steps_goes_on_there_and_gives_the_same(home: Home, calm: ModelBundle) -> None:
+    for step, event in sorted(KILLS, key=lambda kill: KILLED.index(kill[0])):
+        killed(home, step, event)
+    ended(home, calm, KILLED[:-1])
 
 
 def test_the_report_stands_in_the_bundle_and_names_the_verdict_and_the_one_that_serves(home: Home) -> None:

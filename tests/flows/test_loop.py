@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             train={"width": 16, "iterations": 5, "rankers": [], "sequence_epochs": 2},
         )
     )
-    run(World(now_ms=home.clock.now_ms(), users=120, items=200, events=4_000), home.log, quiet)
+    run(World(now_ms=home.clock.now_ms(), users=80, items=200, events=2_400), home.log, quiet)
     fold(home)
     assert training.train(home, quiet).promoted
     yield home
@@ -74,7 +74,7 @@ def test_a_like_changes_the_next_answer_and_is_named_as_the_reason(trained: Home
 
 
 def test_an_old_answer_is_reproduced_bit_for_bit_after_the_world_has_moved_on(trained: Home) -> None:
-    user = next(iter(World(now_ms=trained.clock.now_ms(), users=120, items=200, events=4_000).tastes()))
+    user = next(iter(World(now_ms=trained.clock.now_ms(), users=80, items=200, events=2_400).tastes()))
     shown = ask(trained, user, "then")
     Collector(trained.log, trained.clock).collect([Event("later", user, Action.LIKE, 0, items(shown)[0])])
     fold(trained)

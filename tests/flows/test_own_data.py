@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.domain.errors import Invalid
 
 START_S = 1_600_000_000
@@ -20,7 +20,7 @@ LOG = "visitor_id,product_id,event,timestamp\n" + "".join(
 
 
 def foryou(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(word) for word in words])
+    done = CliRunner().invoke(commands(), [str(word) for word in words])
     if isinstance(done.exception, Exception):
         raise done.exception
     assert done.exit_code == code, done.output

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import worlds
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import load
 from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
@@ -28,8 +28,8 @@ from foryou.domain.release import Release
 from foryou.ingest.codec import event_record, item_record
 from foryou.wiring import training
 from foryou.wiring.home import Home, open_home
+from foryou.wiring.launching import launch
 from foryou.wiring.models import FEATURES
-from foryou.wiring.serving import launch
 
 pytestmark = pytest.mark.xdist_group("rollout")
 WITHIN_S = 60.0
@@ -171,7 +171,7 @@ def in_force(home: Home) -> Release:
 
 
 def told(folder: Path, *words: str) -> str:
-    done = CliRunner().invoke(app, ["models", *words, "--home", str(folder)])
+    done = CliRunner().invoke(commands(), ["models", *words, "--home", str(folder)])
     assert done.exit_code == 0, done.output
     return " ".join(done.output.split())
 
@@ -244,7 +244,7 @@ def test_a_good_bundle_goes_by_its_steps_and_back_by_hand(served: tuple[Path, st
 
 
 def rehearsed(folder: Path) -> int:
-    found = json.loads(CliRunner().invoke(app, ["models", "show", "--json", "--home", str(folder)]).output)
+    found = json.loads(CliRunner().invoke(commands(), ["models", "show", "--json", "--home", str(folder)]).output)
     return sum(one["rehearsed"] for one in found["evidence"])
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from foryou import config
 from foryou.bench.server import Server, running
 from foryou.bench.traffic import Driver
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.domain.errors import Conflict, Invalid
 from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
@@ -35,7 +35,7 @@ NOW_MS = 1_769_860_800_000
 
 def foryou(*words: str) -> str:
     """Give what the command prints. Raises what it raises."""
-    done = CliRunner().invoke(app, words)
+    done = CliRunner().invoke(commands(), words)
     if done.exception:
         raise done.exception
     return done.stdout

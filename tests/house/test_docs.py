@@ -12,9 +12,9 @@ from litestar.routes import HTTPRoute
 from prometheus_client import CollectorRegistry
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from foryou import cli
 from foryou.api import rest
 from foryou.api.service import Service
-from foryou.cli import app
 from foryou.config import Config, explain
 from foryou.domain.event import Action
 from foryou.observe.metrics import Metrics
@@ -59,7 +59,7 @@ def commands(group: TyperGroup, words: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 @cache
 def command_line() -> dict[str, Command]:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(cli.commands())
     assert isinstance(group, TyperGroup)
     return dict(commands(group))
 

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from foryou import __version__
 from foryou.api.rest.pages import healthy, ready
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import load
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
@@ -63,7 +63,7 @@ def test_the_settings_exist_and_are_within_their_bounds() -> None:
 
 
 def test_the_commands_and_the_version_exist() -> None:
-    known = get_command(app).commands  # type: ignore[attr-defined]
+    known = get_command(commands()).commands  # type: ignore[attr-defined]
     assert {one["args"][0] for one in programs()} == {"serve", "stream", "train"} <= set(known)
     assert {one["image"] for one in programs()} == {f"foryou:{__version__}"}
     (serve,) = [one for one in programs() if one["args"][0] == "serve"]

@@ -22,7 +22,7 @@ from proxy import Proxy
 
 MB = 1_000_000
 SOON_S = 30
-MANY = 30_000  # records that take a process some time to send
+MANY = 60_000  # records that take a process some time to send
 
 
 def records(total: int, start: int = 0) -> list[Record]:
@@ -114,6 +114,7 @@ def test_what_comes_while_the_line_is_cut_follows_in_order(line: Line) -> None:
         assert len(line.held()) == 100
         line.proxy.mend()
         until(lambda: log.spool.records == 0)
+        until(lambda: not log.why)
         log.append(Stream.EVENTS, records(100, 1_000))
         assert (log.spool.records, log.why, log.age_s(Clock().now_ms())) == (0, "", 0.0)
     assert_all_there(line.held(), records(1_100))
@@ -176,7 +177,7 @@ def test_a_process_that_is_killed_while_it_sends_leaves_the_rest_to_the_next(lin
     with closing(Spool(line.folder, 100 * MB, Clock())) as spool:
         for start in range(0, MANY, 100):
             spool.write(Stream.EVENTS, records(100, start))
-    with line.child("send") as child, closing(KafkaLog(line.direct, Clock())) as log:
+    with closing(KafkaLog(line.direct, Clock())) as log, line.child("send") as child:
         until(lambda: bool(log.ends(Stream.EVENTS)))
         child.kill()
     before = len(line.held())

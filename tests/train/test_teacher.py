@@ -103,7 +103,7 @@ def test_of_watch_time_there_is_none() -> None:
 
 def test_a_bundle_is_taught_by_the_file_of_its_home_and_says_so(tmp_path: Path) -> None:
     config = msgspec.structs.replace(TEACHING, home=str(tmp_path))
-    little = World(now_ms=START_MS, users=50, items=150, events=1_000)
+    little = World(now_ms=START_MS, users=40, items=80, events=600)
     catalog = catalog_of(little)
     log = log_of(little, catalog)
     before, _ = fitting(config, quiet).bundle(log, catalog, "v1", 77, tmp_path)

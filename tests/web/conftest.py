@@ -23,7 +23,7 @@ from foryou.domain.log import Stream
 from foryou.ingest.codec import event_record, item_record
 from foryou.services import install
 from foryou.wiring.home import open_home
-from foryou.wiring.serving import launch
+from foryou.wiring.launching import launch
 from servers import absent
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",

@@ -9,7 +9,12 @@ from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.xdist_group("browser")  # one server and one browser for all of them
 GRAVE = {"serious", "critical"}
-SCHEMES = ("light", "dark")
+SEEN = [
+    pytest.param(DESK, "dark", id="desk-dark"),
+    pytest.param(PHONE, "light", id="phone-light"),
+    pytest.param(DESK, "light", id="desk-light", marks=[pytest.mark.drill, pytest.mark.long]),
+    pytest.param(PHONE, "dark", id="phone-dark", marks=[pytest.mark.drill, pytest.mark.long]),
+]
 
 
 def grave(seen: Seen) -> list[str]:
@@ -19,8 +24,7 @@ def grave(seen: Seen) -> list[str]:
             for one in found if one["impact"] in GRAVE]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), SEEN)
 def test_the_page_for_you_has_no_serious_fault(
     browser: Browser, server: str, scheme: str, size: dict[str, int], pictures: Path | None
 ) -> None:
@@ -54,8 +58,7 @@ def test_the_page_for_you_has_no_serious_fault(
     assert seen.faults() == []
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), SEEN)
 def test_the_console_has_no_serious_fault(
     browser: Browser, server: str, scheme: str, size: dict[str, int], pictures: Path | None
 ) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import Config, Stores, load, redis_password
 from foryou.domain.errors import Invalid, StalePosition, Unavailable
 from foryou.domain.event import Action, Event
@@ -18,7 +18,7 @@ from foryou.domain.release import Release
 from foryou.ingest.codec import event_record, item_record
 from foryou.services.s3 import BUCKET, REGION
 from foryou.stores.objects import Bucket
-from foryou.wiring import backends, serving
+from foryou.wiring import backends, launching
 from foryou.wiring.home import open_home
 
 
@@ -35,7 +35,7 @@ from foryou.wiring.home import open_home
 )
 def test_a_url_that_names_no_redis_is_refused_before_anything_starts(url: str, said: str, tmp_path) -> None:
     with pytest.raises(Invalid, match=said):
-        CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--features", url], catch_exceptions=False)
+        CliRunner().invoke(commands(), ["serve", "--home", str(tmp_path), "--features", url], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("service", ["redis", "redis-cluster"])
@@ -53,7 +53,7 @@ def test_a_home_has_its_records_in_redis_and_refolds_them_there(service: str, se
     assert worker.catch_up().events == 30
     before = [(record.core, record.history.tobytes()) for record in home.features.read(people) if record]
     said = {"FORYOU_STORES__FEATURES": stores["features"], "FORYOU_STORES__PARTITIONS": "8"}
-    done = CliRunner(env=said).invoke(app, ["refold", "--home", str(tmp_path), "--json"], catch_exceptions=False)
+    done = CliRunner(env=said).invoke(commands(), ["refold", "--home", str(tmp_path), "--json"], catch_exceptions=False)
     assert json.loads(done.stdout) == {"events": 30, "users": 0}
     after = [(record.core, record.history.tobytes()) for record in home.features.read(people) if record]
     assert (len(after), after) == (30, before)
@@ -80,7 +80,7 @@ def test_a_url_that_names_no_store_is_refused_with_those_that_do(url: str, tmp_p
     with pytest.raises(Invalid, match=said):
         open_home(load(tmp_path, {}, stores={"models": url}))
     with pytest.raises(Invalid, match=said):
-        CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--models", url], catch_exceptions=False)
+        CliRunner().invoke(commands(), ["serve", "--home", str(tmp_path), "--models", url], catch_exceptions=False)
 
 
 def test_models_may_lie_in_another_folder_or_in_a_bucket(tmp_path, services) -> None:
@@ -124,7 +124,7 @@ def test_without_its_library_a_log_on_kafka_says_what_to_install(tmp_path, monke
 
 def test_a_log_that_nobody_keeps_is_refused_before_anything_starts(tmp_path) -> None:
     with pytest.raises(Invalid, match=r"stores.log: 'ftp://h' is not the URL .*, or give kafka://…"):
-        CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--log", "ftp://h"], catch_exceptions=False)
+        CliRunner().invoke(commands(), ["serve", "--home", str(tmp_path), "--log", "ftp://h"], catch_exceptions=False)
 
 
 def test_the_copies_of_two_buckets_do_not_mix(tmp_path) -> None:
@@ -138,7 +138,7 @@ def test_the_settings_of_a_bucket_reach_it_and_the_processes(tmp_path) -> None:
     config = load(tmp_path, {}, stores={"models": "s3://b/p", "endpoint": "http://h:1", "region": "r"})
     assert backends.bucket(config) == Bucket("http://h:1", "r")
     stores = msgspec.structs.replace(config.stores, log="kafka://h:1", spool_mb=7)
-    environment = serving.launch(msgspec.structs.replace(config, stores=stores))[1]
+    environment = launching.launch(msgspec.structs.replace(config, stores=stores))[1]
     again = load(None, {name: value for name, value in environment.items() if name.startswith("FORYOU_STORES")})
     assert again.stores == msgspec.structs.replace(Config().stores, log="kafka://h:1", spool_mb=7, models="s3://b/p")
     assert Stores() == Config().stores

@@ -14,7 +14,7 @@ import worlds
 from foryou.api.answers import exposure
 from foryou.api.experiments import Registry
 from foryou.api.schema import ArmIn, ExperimentIn
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import Config, Placement
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.event import Action, Event, hash64
@@ -161,13 +161,13 @@ def test_the_command_takes_a_file_or_an_arm(world: World, tmp_path: Path) -> Non
     said = '[placements.home]\ncategory_cap = 0\nexplore_share = 0.25\nexplore = "{}"\nnew_arrivals = 0\n'
     own.write_text(said.format("random"), encoding="utf-8")
     file.write_text(said.format("thompson"), encoding="utf-8")
-    told = run(app, ["experiment", "ope", "--config", str(file), "--requests", "40", "--home", folder])
+    told = run(commands(), ["experiment", "ope", "--config", str(file), "--requests", "40", "--home", folder])
     assert told.exit_code == 0, told.output
     assert "100.0% may have been shown" in " ".join(told.output.split())
     arms = [ArmIn(name="a", share=0.5), ArmIn(name="b", share=0.5, rules={"explore": "thompson"})]
     Registry(world.home.log, world.home.clock, world.home.config.placements).put("x", ExperimentIn(arms=arms))
     both = [
-        run(app, ["experiment", "ope", *what, "--requests", "40", "--json", "--home", folder])
+        run(commands(), ["experiment", "ope", *what, "--requests", "40", "--json", "--home", folder])
         for what in (["--config", str(file)], ["--arm", "x/b"])
     ]
     first, second = (json.loads(one.output) for one in both)
@@ -177,5 +177,5 @@ def test_the_command_takes_a_file_or_an_arm(world: World, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("said", [[], ["--config", "nowhere.toml"], ["--config", "a", "--arm", "x/a"], ["log.csv"]])
 def test_what_is_not_said_well_is_told(world: World, said: list[str]) -> None:
-    found = CliRunner().invoke(app, ["experiment", "ope", *said, "--home", str(world.home.config.home)])
+    found = CliRunner().invoke(commands(), ["experiment", "ope", *said, "--home", str(world.home.config.home)])
     assert isinstance(found.exception, Invalid)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import worlds
 from foryou.api.answers import exposure
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import Placement
 from foryou.domain.errors import Invalid, NotFound
 from foryou.domain.item import ItemChange
@@ -94,8 +94,8 @@ def test_what_there_is_not_is_named(home: Home, tmp_path: Path) -> None:
 
 def test_the_command_says_it_to_people_and_machines(home: Home) -> None:
     folder = str(home.config.home)
-    told = CliRunner().invoke(app, ["diff", "v1", "other", "--home", folder])
+    told = CliRunner().invoke(commands(), ["diff", "v1", "other", "--home", folder])
     assert told.exit_code == 0, told.output
     assert "items in common" in " ".join(told.output.split())
-    said = CliRunner().invoke(app, ["diff", "v1", "other", "--requests", "4", "--json", "--home", folder])
+    said = CliRunner().invoke(commands(), ["diff", "v1", "other", "--requests", "4", "--json", "--home", folder])
     assert json.loads(said.output)["requests"] == 4

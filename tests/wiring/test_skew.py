@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import worlds
 from foryou.api.answers import exposure
-from foryou.cli import app
+from foryou.cli import commands
 from foryou.config import Config, Fold, Placement, Serve
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.errors import NotFound
@@ -189,11 +189,11 @@ def test_a_single_input_that_was_another_is_named_and_ends_the_command_with_3(ho
 
     folder = Path(home.config.home)
     (folder / "foryou.toml").write_text("[placements.home]\nnew_arrivals = 20\nexplore_share = 0.2\n")
-    ran = CliRunner().invoke(app, ["skew", "--json", "--home", str(folder)])
+    ran = CliRunner().invoke(commands(), ["skew", "--json", "--home", str(folder)])
     assert ran.exit_code == 3
     assert json.loads(ran.stdout)["mismatches"] == {"popularity": 1, "candidates": 1}
-    told = CliRunner().invoke(app, ["skew", "--home", str(folder)])
+    told = CliRunner().invoke(commands(), ["skew", "--home", str(folder)])
     assert "200 vectors of 10 answers compared" in told.output + told.stderr
-    few = CliRunner().invoke(app, ["skew", "--home", str(folder), "--limit", "1"])
+    few = CliRunner().invoke(commands(), ["skew", "--home", str(folder), "--limit", "1"])
     assert few.exit_code == 0
     assert "0 mismatches" in few.output + few.stderr

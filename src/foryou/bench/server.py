@@ -15,7 +15,7 @@ import msgspec
 from foryou.bench.load import wait_ready
 from foryou.config import Config
 from foryou.services import ports
-from foryou.wiring import serving
+from foryou.wiring.launching import launch
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -73,7 +73,7 @@ def running(config: Config, workers: int = 2, seconds: float = 180) -> Iterator[
     """Start a server on a free port, wait until it is ready, and stop it at the end."""
     port = ports.free()[0]
     config = msgspec.structs.replace(config, serve=msgspec.structs.replace(config.serve, port=port, workers=workers))
-    command, environment = serving.launch(config)
+    command, environment = launch(config)
     process = subprocess.Popen(command, env=environment)
     try:
         ready_s = wait_ready(f"http://127.0.0.1:{port}", process, seconds)

@@ -7,8 +7,6 @@ import typer
 
 from foryou import __version__, config
 from foryou.config import Config
-from foryou.domain.errors import NotFound
-from foryou.wiring.home import Home, open_home
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,11 +67,3 @@ def version(
 def settings(home: Path | None, **overrides: Any) -> Config:
     """Give the configuration with what the command line said on top."""
     return config.load(home, None, **overrides)
-
-
-def opened(home: Path | None, new: bool = False, **overrides: Any) -> Home:
-    """Open the stores of the home, with `settings` overridden. Raises NotFound where there is none and no `new` one."""
-    config = settings(home, **overrides)
-    if not new and not config.stores.log and not Path(config.home, "log").is_dir():
-        raise NotFound(f"There is no home at {config.home}; `foryou import PATH --home DIR` or `foryou demo` makes one")
-    return open_home(config)

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, LogOption, app, opened
+from foryou.cli.app import HomeOption, JsonOption, LogOption, app
+from foryou.cli.opening import opened
 from foryou.wiring import archiving
 
 PANEL = "Learn"

@@ -12,14 +12,16 @@ import msgspec
 import typer
 
 from foryou.bench import freshness, load
-from foryou.cli import learn, run, show
+from foryou.cli import learn, show
 from foryou.cli.app import HomeOption, JsonOption, app, settings
 from foryou.config import Config
 from foryou.domain.errors import Unavailable
 from foryou.ingest import data, importers
 from foryou.simulate.world import World
-from foryou.wiring import serving, training
+from foryou.wiring import training
 from foryou.wiring.home import Home, open_home
+from foryou.wiring.launching import launch
+from foryou.wiring.logtime import on_clock
 
 PANEL = "Start here"
 IMPORTED = ("layout", "events", "users", "items", "stored", "repeats", "rejected")
@@ -50,9 +52,9 @@ def demo(
         show.say(found.how, json)
         result: dict[str, Any] = {"data": {"path": str(found.path or ""), "how": found.how}}
         result |= _learned(store, found, report, json)
-    config = run.on_clock(config, "log")
+    config = on_clock(config)
     store.close()
-    command, environment = serving.launch(config)
+    command, environment = launch(config)
     server = subprocess.Popen(command, env=environment)
     try:
         result |= _live(config, server, json)

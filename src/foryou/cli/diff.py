@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened
+from foryou.cli.app import HomeOption, JsonOption, app
+from foryou.cli.opening import opened
 from foryou.wiring.diff import Difference
 from foryou.wiring.diff import diff as measured
 

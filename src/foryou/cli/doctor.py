@@ -4,8 +4,9 @@ import typer
 from rich.markup import escape
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened
+from foryou.cli.app import HomeOption, JsonOption, app
 from foryou.cli.learn import folded
+from foryou.cli.opening import opened
 from foryou.ingest import doctor as doctors
 from foryou.ingest.doctor import Examined, Severity
 

@@ -10,7 +10,8 @@ import typer
 from foryou.api import schema
 from foryou.api.experiments import Registry
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, experiment, opened
+from foryou.cli.app import HomeOption, JsonOption, experiment
+from foryou.cli.opening import opened
 from foryou.domain.errors import Invalid
 from foryou.domain.experiment import SLOTS, arm_for, slot_of
 from foryou.wiring.home import Home

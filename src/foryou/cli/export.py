@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, models, opened
+from foryou.cli.app import HomeOption, JsonOption, models
+from foryou.cli.opening import opened
 from foryou.domain.errors import Invalid
 from foryou.wiring.exporting import exported
 

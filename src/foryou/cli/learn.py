@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, models, opened
+from foryou.cli.app import HomeOption, JsonOption, app, models
+from foryou.cli.opening import opened
 from foryou.domain.clock import Clock
 from foryou.domain.errors import Conflict, Invalid, NotFound
 from foryou.domain.rollout import active

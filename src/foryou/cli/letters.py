@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened
+from foryou.cli.app import HomeOption, JsonOption, app
 from foryou.cli.look import PANEL, NumberOption
+from foryou.cli.opening import opened
 from foryou.domain.log import DeadLetter, Entry, Stream
 from foryou.ingest.codec import letter_of
 

@@ -11,8 +11,8 @@ import typer
 from foryou import config as configuration
 from foryou.api.answers import chosen, exposure, told
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened, settings
-from foryou.cli.run import newest_ms
+from foryou.cli.app import HomeOption, JsonOption, app, settings
+from foryou.cli.opening import opened
 from foryou.domain.errors import NotFound
 from foryou.domain.event import hash64
 from foryou.domain.log import Entry, Stream
@@ -22,6 +22,7 @@ from foryou.ingest.collector import check_id
 from foryou.serve.interleaving import mixed
 from foryou.wiring import past
 from foryou.wiring.home import Home
+from foryou.wiring.logtime import newest_ms
 from foryou.wiring.skew import measure as measure_skew
 
 PANEL = "Look"

@@ -15,7 +15,6 @@ from foryou.bench.server import machine, running
 from foryou.cli import learn, show
 from foryou.cli.app import FeaturesOption, JsonOption, LogOption, bench, settings
 from foryou.cli.demo import ROOT
-from foryou.cli.run import on_clock
 from foryou.config import Config
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import Clock
@@ -26,6 +25,7 @@ from foryou.simulate.market import Market
 from foryou.train.dataset import interactions
 from foryou.wiring import backends, pauses, training
 from foryou.wiring.home import Home, open_home
+from foryou.wiring.logtime import on_clock
 
 FOLDER = Path("var/bench")
 WORLD_NOW_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC: a run of today equals a run of tomorrow
@@ -40,7 +40,7 @@ def prepared(data_path: Path | None, report: show.Report) -> tuple[Config, Home]
     config, home = imported(data_path, report)
     if not home.models.release():
         training.train(home, report)
-    return on_clock(config, "log"), home
+    return on_clock(config), home
 
 
 def imported(data_path: Path | None, report: show.Report) -> tuple[Config, Home]:

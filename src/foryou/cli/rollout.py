@@ -7,7 +7,8 @@ import typer
 
 from foryou.bench.rollout import measured_rollout
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, bench, models, opened
+from foryou.cli.app import HomeOption, JsonOption, bench, models
+from foryou.cli.opening import opened
 from foryou.domain.errors import Invalid
 from foryou.domain.release import Release, Rollout
 from foryou.domain.rollout import active, steps_of

@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from foryou.cli import learn, show
-from foryou.cli.app import HomeOption, JsonOption, app, models, opened
+from foryou.cli.app import HomeOption, JsonOption, app, models
+from foryou.cli.opening import opened
 from foryou.domain.bundle import Manifest
 from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from foryou.train.steps import Overdue, Patience

@@ -10,8 +10,9 @@ from foryou import config as configuration
 from foryou.api.reports import noise_of, report_of
 from foryou.bench.verdicts import measured_verdicts
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, bench, experiment, opened
+from foryou.cli.app import HomeOption, JsonOption, bench, experiment
 from foryou.cli.experiment import NameArgument, registry
+from foryou.cli.opening import opened
 from foryou.config import Config
 from foryou.domain.errors import Invalid
 from foryou.domain.experiment import METRICS

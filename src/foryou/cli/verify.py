@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from foryou.cli import show
-from foryou.cli.app import HomeOption, JsonOption, app, opened
+from foryou.cli.app import HomeOption, JsonOption, app
 from foryou.cli.learn import folded
 from foryou.cli.look import OLD_MS, NumberOption
-from foryou.cli.run import newest_ms
+from foryou.cli.opening import opened
 from foryou.wiring import reasons
+from foryou.wiring.logtime import newest_ms
 from foryou.wiring.reasons import Verified
 
 PANEL = "Look"

@@ -20,13 +20,13 @@ from foryou.domain.errors import Unavailable
 from foryou.domain.event import hashes
 from foryou.domain.slate import Answer, Trace
 from foryou.observe.said import say
+from foryou.observe.shared import PROCESSES
 
 MS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500)
 SAMPLED = 8  # of so many batches, the stages of one are measured: meters shared by processes cost a page write each
 LONG = 10  # items of an answer that can be of many categories
 CATEGORIES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20)
 LATE = "deadline:"  # of the fallbacks: there was no time
-PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
@@ -249,14 +249,6 @@ class Metrics:
             say(f"a stage failed and was passed over: {error}")
         if trace.not_finite:
             self.not_finite.inc(trace.not_finite)
-
-
-def share(folder: Path) -> dict[str, str]:
-    """Empty the folder and give the variable that makes processes started with it write their meters there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.db"):
-        old.unlink()
-    return {PROCESSES: str(folder.absolute())}
 
 
 def exposition() -> Callable[[], bytes]:

@@ -1,7 +1,31 @@
-"""What makes a process that answers or folds pause? The garbage collector, and threads that do not let go."""
+"""What makes a process pause? The garbage collector, threads that do not let go, and others that start."""
 
 import gc
+import os
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+NICE = 10
+Result = TypeVar("Result")
+
+
+def aside(work: Callable[[], Result]) -> Result:
+    """Do work in a thread that gives way to all other processes, and wait for it.
+
+    A server that starts costs seconds of CPU, which those that answer on the same machine would miss. Only this thread
+    gives way: a process that had been made nice as a whole could not be made less so again. No thread should be started
+    by the work, for it would stay so.
+    """
+
+    def nice() -> None:
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+    with ThreadPoolExecutor(1, "aside", initializer=nice) as pool:
+        return pool.submit(work).result()
 
 
 def fewer_pauses() -> None:

@@ -25,10 +25,10 @@ from foryou.api.models import Bundles
 from foryou.api.parts import Parts
 from foryou.api.service import Service
 from foryou.config import Config
-from foryou.domain.errors import ForyouError, Invalid, Unavailable
+from foryou.domain.errors import Invalid, Unavailable
 from foryou.ingest.exposures import Exposures
 from foryou.observe.evidence import Notes
-from foryou.observe.metrics import Metrics, exposition, share
+from foryou.observe.metrics import Metrics, exposition
 from foryou.observe.said import say, speak
 from foryou.serve.evidence import known
 from foryou.serve.live import UNTRAINED, Live
@@ -38,11 +38,12 @@ from foryou.serve.wording import Words
 from foryou.stores.log_spooled import Spooled
 from foryou.wiring.home import Home, cached, limits, open_home, spooled
 from foryou.wiring.jobs import Telling
+from foryou.wiring.launching import START
 from foryou.wiring.metered import Metered
-from foryou.wiring.pauses import fewer_pauses
+from foryou.wiring.pauses import aside, fewer_pauses
 from foryou.wiring.secret import cursor_secret
 from foryou.wiring.spawning import guard, spawn
-from foryou.wiring.streaming import stream
+from foryou.wiring.start import orphaned
 
 if TYPE_CHECKING:
     from foryou.api.grpc import Door
@@ -92,11 +93,6 @@ def grpc_door(config: Config, metrics: Metrics) -> "Door":
     return grpc.door(config.serve.host, config.serve.grpc_port, metrics)
 
 
-def orphaned(config: Config) -> bool:
-    """Say whether the supervisor of this process has gone, so that nobody would ever stop it."""
-    return config.serve.supervisor_pid not in (0, os.getppid())
-
-
 def service(home: Home, metrics: Metrics) -> Service:
     """Give the service of a home, its pipelines warm and kept fresh by a thread of its own.
 
@@ -106,12 +102,12 @@ def service(home: Home, metrics: Metrics) -> Service:
     live = home.live(lambda records: Metered(records, metrics))
     metrics.expected.set(config.observe.expected_requests)
     try:
-        live.refresh()
+        aside(live.refresh)
     except Unavailable as error:
         say(f"takes events only, until the log is back: {error}")
     exposures = Exposures(home.log, config.serve.exposure_queue)
     prepared = Prepared(live, home.clock, {name: one.length for name, one in config.placements.items()})
-    prepared.look()
+    aside(prepared.look)
     parts = Parts(
         bundles=bundles_of(home), admin_key=configuration.admin_key(),
         live=live, log=home.log, features=home.features, items=home.items, models=home.models,
@@ -294,7 +290,7 @@ class Supervisor:
 
     def _watch_stream(self) -> None:
         """Keep one stream process running."""
-        command = [sys.executable, "-m", "foryou.wiring.serving"]
+        command = [sys.executable, "-m", START, "stream"]
         while not self._stopping.is_set():
             self._stream = spawn(command)
             self._stream.wait()
@@ -319,44 +315,9 @@ def _must_be_free(host: str, port: int) -> None:
             raise Unavailable(f"{host}:{port} cannot be listened on ({error}); choose another with --port") from None
 
 
-def launch(config: Config) -> tuple[list[str], dict[str, str]]:
-    """Give command and environment of a supervisor with this configuration; its processes share their meters.
-
-    A process of its own, because meters are shared only if the variable was there before they were imported.
-    """
-    folder = share(Path(config.home) / "run" / "metrics" / str(config.serve.port))
-    return [sys.executable, "-m", "foryou.wiring.serving", "serve"], dict(os.environ) | _variables(config) | folder
-
-
-def _variables(config: Config) -> dict[str, str]:
-    """Give the variables that make a child process load this configuration again."""
-    serve = config.serve
-    said = {"HOME": config.home, "SERVE__CLOCK_OFFSET_MS": str(serve.clock_offset_ms), "SERVE__HOST": serve.host,
-            "SERVE__PORT": str(serve.port), "SERVE__GRPC_PORT": str(serve.grpc_port),
-            "SERVE__WORKERS": str(serve.workers),
-            "STORES__LOG": config.stores.log, "STORES__SPOOL_MB": str(config.stores.spool_mb),
-            "STORES__MODELS": config.stores.models, "STORES__FEATURES": config.stores.features}  # fmt: skip
-    return {configuration.PREFIX + name: value for name, value in said.items()}
-
-
-def main() -> None:
-    """Run the stream process (what `serve` starts), or with `serve` all processes of the home."""
-    config = configuration.load()
-    speak(config.observe.log_format)
-    if sys.argv[1:] == ["serve"]:
-        url = f"http://{config.serve.host}:{config.serve.port}"
-        grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""
-        told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics{grpc}, Ctrl-C stops)"
-        try:
-            Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
-        except ForyouError as error:
-            sys.exit(f"error: {error}")
-        return
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stream(config, lambda: stop.is_set() or orphaned(config))
-
-
-if __name__ == "__main__":
-    main()
+def supervise(config: Config) -> None:
+    """Run all processes of the home until SIGINT or SIGTERM. Raises Unavailable if a port is taken."""
+    url = f"http://{config.serve.host}:{config.serve.port}"
+    grpc = f", gRPC {config.serve.host}:{config.serve.grpc_port}" if config.serve.grpc_port else ""
+    told = f"serving on {url}  (docs {url}/docs, metrics {url}/metrics{grpc}, Ctrl-C stops)"
+    Supervisor(config).run(lambda: print(told, file=sys.stderr))  # noqa: T201
