@@ -164,6 +164,32 @@ TRAINING = (
     Panel("Since the last start", "s", {"begun": "time() - max(foryou_training_begun_s)"}, newest=True),
     Panel("What it was judged by", "short", {"{{figure}}": "max by (figure) (foryou_training_figure)"}, newest=True),
     Panel("Age of the bundle that serves", "s", {"oldest": "max(foryou_bundle_age_s)"}, "Target: below 24 h"),
+    Panel(
+        "Rollout: users of the new bundle",
+        "percentunit",
+        {"share": "max(foryou_rollout_share)"},
+        "0 = none, in the shadow, or no rollout",
+    ),
+    Panel("Rollout: step", "short", {"step": "max(foryou_rollout_step)"}, "0 = no rollout is under way"),
+    Panel(
+        "Rollout: queries by bundle and outcome",
+        "reqps",
+        {"{{version}} {{outcome}}": f"sum by (version, outcome) (rate(foryou_rollout_queries_total{RATE}))"},
+        "raised, stage, not_finite and empty are faults: the old bundle answers in their place",
+    ),
+    Panel(
+        "Rollout: taken back, of 24 h",
+        "short",
+        {"found unfit": f"sum(increase(foryou_rollout_returns_total{DAY}))"},
+        "foryou models show says why",
+    ),
+    Panel(
+        "Since the newest rollout was taken back",
+        "s",
+        {"returned": "time() - max(foryou_rollout_returned_s > 0)"},
+        "Empty = it was not",
+        newest=True,
+    ),
     Panel("Bundles refused", "short", {"{{instance}}": "max by (instance) (foryou_bundles_refused)"}),
     Panel(
         "Queries with a trained bundle",

@@ -116,3 +116,26 @@ def test_the_chance_that_is_noted_is_the_frequency_of_being_drawn(share: float) 
         assert len(set(propensity[drawn, c].tolist())) == 1
         assert drawn.mean() == pytest.approx(float(propensity[drawn, c][0]), abs=0.012)
     assert (pin > 0).sum() / times == pytest.approx(10 * share, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.2, 0.37])
+@pytest.mark.parametrize("pinned", [(), (9, 4)])
+def test_the_chances_of_a_list_are_the_frequencies_of_what_is_drawn(share: float, pinned: tuple[int, ...]) -> None:
+    random, times = np.random.default_rng(6), 8_000
+    weight = np.tile(random.random(15).astype(np.float32), (times, 1))
+    weight[:, :10] = 0  # those are shown
+    weight[:, 14] = 8.0  # sure to be drawn
+    best, k = np.tile(np.arange(10, dtype=np.int32), (times, 1)), np.full(times, 10, np.int32)
+    pin, propensity = np.zeros(weight.shape, np.int16), np.ones(weight.shape, np.float32)
+    for place in pinned:
+        pin[:, place] = place + 1
+    chance = np.full((1, 15, 10), np.nan, np.float32)
+    kernels.dealt(weight[:1], best[:1], k[:1], share, pin[:1], chance)
+    assert chance[0].sum(axis=0) == pytest.approx(1.0, abs=1e-5)
+    seeds = np.arange(times, dtype=np.uint64) * 977
+    kernels.explore(weight, best, k, share, seeds, pin, propensity)
+    item, score = np.ones(weight.shape, np.int32), -np.tile(np.arange(15, dtype=np.float32), (times, 1))
+    top = kernels.top(item, score, np.zeros(weight.shape, np.uint8), pin, k)
+    for place in range(10):
+        frequency = np.bincount(top[:, place], minlength=15) / times
+        assert chance[0, :, place] == pytest.approx(frequency, abs=0.02), f"place {place}"

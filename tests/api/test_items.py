@@ -11,7 +11,7 @@ def test_an_item_lives_from_put_to_delete(shop: Shop) -> None:
     assert found.pop("published_ms") <= shop.home.clock.now_ms()
     assert found == {
         "item_id": "spade", "title": "Spade", "categories": ["Garden", "Tools"], "attributes": {}, "text": "",
-        "price": 9.5, "brand": "", "expires_ms": 0, "status": "available", "tags": [], "embedding": [],
+        "price": 9.5, "brand": "", "expires_ms": 0, "status": "available", "tags": [], "embedding": [], "variants": [],
     }  # fmt: skip
     shop.tell({"user_id": "a gardener", "action": "purchase", "item_id": "spade"})
     assert "spade" in shop.shown(user_id="somebody else", num_results=20)

@@ -9,7 +9,9 @@ import pytest
 from shop import Shop
 
 from foryou.domain.bundle import ModelBundle
+from foryou.observe.evidence import Notes
 from foryou.observe.metrics import Metrics
+from foryou.wiring import serving
 
 KEY = "a key of the tests, long enough"
 SCHEDULE = "shadow:1h,50:1h,100:1h"
@@ -58,6 +60,26 @@ def test_who_promotes_puts_a_bundle_in_force_for_everybody_and_it_is_watched(key
     status, said = steer(keyed, action="promote", version="second")
     assert (status, said["serves"]) == (200, [{"version": "second", "share": 1.0}])
     assert said["rollout"]["steps"] == [{"share": 1.0, "hold_ms": 600_000}]
+
+
+def test_a_rollouts_state_is_measured(keyed: Shop) -> None:
+    parts = keyed.service._parts
+
+    def measured() -> tuple[float, ...]:
+        parts.live.take_up_release()
+        serving._measure_rollout(parts, {}, Notes(Path(keyed.home.config.home)))
+        meters = parts.metrics
+        return tuple(one._value.get() for one in (meters.step, meters.tried_share, meters.returned))
+
+    assert measured() == (0, 0, 0)
+    steer(keyed, action="rollout", version="second", schedule=SCHEDULE)
+    assert measured() == (1, 0, 0)
+    steer(keyed, action="next")
+    assert measured() == (2, 0.5, 0)
+    steer(keyed, action="back", why="no")
+    step, share, returned = measured()
+    assert (step, share) == (0, 0)
+    assert returned > 1e9
 
 
 def test_nobody_steers_without_the_key_or_with_another(keyed: Shop) -> None:

@@ -86,6 +86,36 @@ def test_an_item_that_is_sold_out_leaves_the_lists_for_strangers(served: tuple[S
     assert soon(lambda: not shown())
 
 
+def test_variants_are_learned_across_processes_and_a_click_sent_twice_counts_once(served: tuple[Server, int]) -> None:
+    server, _ = served
+    put(server, "i9", title="Plain", published_ms=1, variants=[{"name": "calm"}, {"name": "wild", "title": "Wild"}])
+    for number in range(20):  # it trends, so everybody is shown it
+        post(server, "/v1/events", {"user_id": f"fan{number}", "action": "purchase", "item_id": "i9"})
+
+    def ask(user: str) -> tuple[str, dict[str, Any]]:
+        answer = get(server, f"/v1/recommendations?user_id={user}&deadline_ms=10000")
+        return answer["recommendation_id"], next((one for one in answer["items"] if one["item_id"] == "i9"), {})
+
+    assert soon(lambda: all("variant" in ask("somebody")[1] for _ in range(8)))
+    for number in range(40):
+        name, item = ask(f"v{number}")
+        if item.get("title") == "Wild":
+            click = {"user_id": f"v{number}", "action": "click", "item_id": "i9", "recommendation_id": name,
+                     "event_id": f"click-{number}", "context": {"variant": item["variant"]}}  # fmt: skip
+            for _ in range(2):
+                post(server, "/v1/events", click)
+
+    def wild() -> float:
+        return sum(ask(f"later-{number}")[1].get("title") == "Wild" for number in range(20)) / 20
+
+    assert soon(lambda: wild() >= 0.9)
+
+
+def post(server: Server, path: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(f"{server.url}{path}", json.dumps(body).encode(), method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
 def test_meters_are_told_while_many_events_wait_for_the_log(served: tuple[Server, int], home: Path) -> None:
     server, _ = served
     body = json.dumps({"user_id": "ann", "action": "view", "item_id": "i1"}).encode()

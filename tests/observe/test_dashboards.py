@@ -22,6 +22,7 @@ from foryou.wiring import jobs
 ELSEWHERE = {
     "foryou_user_cache_total": "only where records lie in Redis",
     "foryou_spool_bytes": "only where the log is Kafka",
+    "foryou_rollout_queries_total": "only while a bundle is rolled out",
 }
 NAME = re.compile(r"(?<![\w:])foryou[_:][\w:]+")
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from litestar.testing import TestClient
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -16,10 +17,14 @@ from prometheus_client import CollectorRegistry
 import worlds
 from foryou import config
 from foryou.api import rest
+from foryou.api.grpc import door
 from foryou.api.service import Service
 from foryou.domain.errors import Invalid
 from foryou.observe.metrics import Metrics, exposition
 from foryou.observe.spans import Spans
+from foryou.services import ports
+from foryou.v1 import foryou_pb2 as pb
+from foryou.v1 import foryou_pb2_grpc
 from foryou.wiring import serving
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -112,6 +117,49 @@ def test_the_caller_decides_where_it_says_anything(tmp_path: Path, collector: Co
 def test_a_caller_who_says_no_is_not_traced_and_chance_zero_is_nobody(tmp_path: Path, collector: Collector) -> None:
     asked(tmp_path, 1.0, collector.url, {"traceparent": f"00-{TRACE}-{CALLER}-00"})
     assert collector.spans == []
+
+
+def test_strangers_who_are_answered_before_the_framework_are_traced_too(tmp_path: Path, collector: Collector) -> None:
+    home, metrics = worlds.home_in(tmp_path), Metrics(CollectorRegistry())
+    app = rest.app(lambda: serving.service(home, metrics), metrics, exposition(), watch=Spans(collector.url, 1.0))
+    with TestClient(app) as client:
+        first = client.get("/v1/recommendations", headers={"X-Request-Id": "stranger"})
+        again = client.get("/v1/recommendations", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+    said = [{one.key: one.value for one in span.attributes} for span in collector.spans]
+    assert [span.name for span in collector.spans] == ["GET /v1/recommendations"] * 2, "nothing was computed for them"
+    assert [one["http.response.status_code"].int_value for one in said] == [200, 304]
+    assert said[0]["foryou.request_id"].string_value == first.headers["x-request-id"] == "stranger"
+    assert said[1]["foryou.request_id"].string_value == again.headers["x-request-id"]
+
+
+def test_calls_over_grpc_are_traced_with_their_stages_and_status(tmp_path: Path, collector: Collector) -> None:
+    home, metrics = worlds.home_in(tmp_path), Metrics(CollectorRegistry())
+    watch, port = Spans(collector.url, 0.0), ports.free()[0]
+    beside = door("127.0.0.1", port, metrics, watch)
+    app = rest.app(lambda: serving.service(home, metrics), metrics, exposition(), beside, watch=watch)
+    said = [("traceparent", f"00-{TRACE}-{CALLER}-01"), ("x-request-id", "mine")]
+    with TestClient(app), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        grpc.channel_ready_future(channel).result(timeout=20)
+        stub = foryou_pb2_grpc.RecommenderStub(channel)
+        stub.Recommend(pb.RecommendRequest(user_id="ann", deadline_ms=60_000), metadata=said)
+        both = [pb.RecommendRequest(user_id=user, deadline_ms=60_000) for user in ("bob", "cem")]
+        stub.BatchRecommend(pb.BatchRecommendRequest(requests=both), metadata=said[:1])
+        with pytest.raises(grpc.RpcError):
+            stub.Similar(pb.SimilarRequest(), metadata=said[:1])
+        stub.Recommend(pb.RecommendRequest(user_id="dan"))  # nobody follows this one
+    by_name = {span.name: span for span in collector.spans if span.name.startswith("gRPC")}
+    assert set(by_name) == {f"gRPC Recommender.{name}" for name in ("Recommend", "BatchRecommend", "Similar")}
+    assert {span.trace_id.hex() for span in collector.spans} == {TRACE}
+    one = by_name["gRPC Recommender.Recommend"]
+    assert one.parent_span_id.hex() == CALLER
+    told = {one.key: one.value for one in one.attributes}
+    assert (told["rpc.grpc.status_code"].int_value, told["foryou.request_id"].string_value) == (0, "mine")
+    inside = {span.name for span in collector.spans if span.parent_span_id == one.span_id}
+    assert inside == {"batch"}
+    assert any(span.parent_span_id == by_name["gRPC Recommender.BatchRecommend"].span_id for span in collector.spans)
+    wrong = {one.key: one.value for one in by_name["gRPC Recommender.Similar"].attributes}
+    assert wrong["rpc.grpc.status_code"].int_value == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
 def test_nobody_watches_unless_somebody_is_to_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from foryou.bench.worth import interleaved, off_policy
 from foryou.domain.errors import Invalid
+from foryou.domain.interleaving import team_draft
 from foryou.trial.bandit import judged, read, shown_by
-from foryou.trial.interleave import preference, team_draft
+from foryou.trial.interleave import preference
 
 ITEMS = [f"item-{n}" for n in range(12)]
 

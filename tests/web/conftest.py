@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from browsing import ADMIN_KEY, Seen, opened
 from playwright.sync_api import Browser, sync_playwright
@@ -18,7 +19,7 @@ from foryou.domain import catalog as catalogs
 from foryou.domain.bundle import ModelBundle
 from foryou.domain.errors import Unavailable
 from foryou.domain.event import Action, Event
-from foryou.domain.item import ItemChange
+from foryou.domain.item import ItemChange, Variant
 from foryou.domain.log import Stream
 from foryou.ingest.codec import event_record, item_record
 from foryou.services import install
@@ -28,6 +29,7 @@ from servers import absent
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
+PICTURED = (Variant("badge", "", "/web/icon.svg"),)  # of crime-1
 
 
 @pytest.fixture(scope="session")
@@ -52,12 +54,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _filled(folder: Path) -> None:
     home, now_ms = open_home(load(folder, {})), int(time.time() * 1e3)
+    worn = {"crime-1": PICTURED}
+    stock = [msgspec.structs.replace(one, variants=worn.get(one.item_id, ())) for one in worlds.films()]
     films = [
         ItemChange(
-            item_id=one.item_id, op="put", title=one.title, categories=one.categories, price=one.price, published_ms=1
+            item_id=one.item_id, op="put", title=one.title, categories=one.categories, price=one.price, published_ms=1,
+            variants=one.variants,
         )
-        for one in worlds.films()
-    ]
+        for one in stock
+    ]  # fmt: skip
     home.log.append(Stream.ITEMS, [item_record(one) for one in films])
     events = [
         Event(f"crowd-{n}", f"u{n}", Action.CLICK, now_ms - 60_000, f"crime-{n % 15 + 1}", now_ms) for n in range(60)
@@ -71,7 +76,7 @@ def _filled(folder: Path) -> None:
     worker.lease()
     worker.catch_up()
     worker.release()
-    home.models.publish_catalog(catalogs.build(worlds.films(), "films", home.items.position()))
+    home.models.publish_catalog(catalogs.build(stock, "films", home.items.position()))
     home.models.publish(worlds.bundle("v1", trending=0.5, category_match=0.3, search_match=3.0, welcome=0.1))
     home.models.replace_release(worlds.release("v1", 1), 0)
     page = folder / "report.html"

@@ -168,3 +168,13 @@ def test_a_clicks_recommendation_is_told_with_its_place(seen: Seen) -> None:
     event = told.value.post_data_json
     assert (event["action"], event["position"]) == ("click", 2)
     assert len(event["recommendation_id"]) == 32
+
+
+def test_an_item_shows_the_picture_of_its_variant_and_a_click_gives_the_variant_back(seen: Seen) -> None:
+    page = seen.be(newcomer())
+    card = page.locator('.card[data-item="crime-1"]').first
+    expect(card.locator("img")).to_have_attribute("src", "/web/icon.svg")
+    assert page.locator(".card img").count() == page.locator('.card[data-item="crime-1"]').count()
+    with page.expect_request(lambda request: request.url.endswith("/v1/events")) as told:
+        card.locator(".open").click()
+    assert re.fullmatch(r"badge\.[0-9a-f]{4}", told.value.post_data_json["context"]["variant"])

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from foryou.api import schema
 from foryou.domain.event import Event
 from foryou.domain.exposure import Exposure
+from foryou.domain.interleaving import NEITHER
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.collector import Rejection, check_id
 from foryou.serve.live import Arm, Live
@@ -16,11 +17,15 @@ from foryou.serve.prepared import Page
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which part an answer has in an experiment; `position`: of the experiments that were known."""
+    """Which part an answer has in an experiment; `position`: of the experiments that were known.
+
+    beside: who else answers, where two arms fill each list; then `arm` names both.
+    """
 
     name: str = ""
     arm: str = "main"
     position: Mapping[int, int] = field(default_factory=dict)
+    beside: tuple[Arm, Pipeline] | None = None
 
 
 NO_PART = Part()
@@ -30,12 +35,20 @@ def chosen(live: Live, query: Query, placement: str) -> tuple[Arm, Pipeline, Par
     """Give who answers a query at a placement, and which part that has in an experiment."""
     arm, pipeline, assigned = live.choose(query.user_id, placement, query.now_ms)
     known = live.experiments.position
-    return arm, pipeline, Part(assigned.experiment, assigned.arm.name, known) if assigned else NO_PART
+    if assigned is None:
+        return arm, pipeline, NO_PART
+    part = Part(assigned.experiment, assigned.arm.name, known)
+    if second := assigned.other():
+        other = live.arm_for(query.user_id, second.arm.family)
+        if beside := other.pipelines.get(second.key(placement)):
+            part = replace(part, arm=f"{part.arm}/{second.arm.name}", beside=(other, beside))
+    return arm, pipeline, part
 
 
 def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part = NO_PART) -> Exposure:
     """Give what must be remembered of an answer so that it can be reproduced."""
-    tried = answer.view.tried
+    tried, worn = answer.view.tried, [item.worn for item in answer.items]
+    dressed = any(worn)
     return Exposure(
         recommendation_id=name,
         user_id=query.user_id,
@@ -74,6 +87,9 @@ def exposure(name: str, placement: str, query: Query, answer: Answer, part: Part
         tallied=(dict(tried.tallies.events), dict(tried.tallies.exposures), tried.at_ms)
         if tried.at_ms
         else ({}, {}, 0),
+        variants=tuple(one.variant if one else "" for one in worn) if dressed else (),
+        variant_propensities=tuple(one.propensity if one else 1.0 for one in worn) if dressed else (),
+        teams=tuple(item.team if item.team is not None else NEITHER for item in answer.items) if part.beside else (),
     )
 
 
@@ -158,8 +174,9 @@ def wire_items(answer: Answer) -> list[schema.WireItem]:
     return [
         schema.WireItem(
             item.item_id, rank, item.score, item.source,
-            schema.WireReason(item.reason.code, item.reason.text, item.reason.because), item.title,
-            item.source == "sponsored",
+            schema.WireReason(item.reason.code, item.reason.text, item.reason.because),
+            item.worn.title if item.worn else item.title, item.source == "sponsored",
+            *((item.worn.variant, item.worn.image) if item.worn else ()),
         )
         for rank, item in enumerate(answer.items, start=1)
     ]  # fmt: skip

@@ -129,7 +129,7 @@ class Registry:
         guards = [schema.GuardrailOut(guard.metric, guard.drop) for guard in one.guardrails]
         return schema.ExperimentOut(
             one.name, state, arms, list(one.placements), one.salt, one.start_ms, one.stop_ms, one.metric, one.effect,
-            guards, one.pre_days, [list(run) for run in one.slots],
+            guards, one.pre_days, [list(run) for run in one.slots], one.kind,
         )  # fmt: skip
 
     def _check(self, one: Experiment) -> None:
@@ -156,5 +156,5 @@ def _experiment(name: str, body: schema.ExperimentIn) -> Experiment:
     return Experiment(
         name=name, arms=arms, placements=tuple(body.placements), salt=body.salt, start_ms=body.start_ms,
         stop_ms=body.stop_ms, metric=body.metric, effect=body.effect, pre_days=body.pre_days,
-        guardrails=tuple(Guardrail(guard.metric, guard.drop) for guard in body.guardrails),
+        guardrails=tuple(Guardrail(guard.metric, guard.drop) for guard in body.guardrails), kind=body.kind,
     )  # fmt: skip

@@ -8,15 +8,16 @@ import msgspec
 from foryou.domain.clock import DAY_MS
 from foryou.domain.errors import NotFound, Refused
 from foryou.domain.event import Event
-from foryou.domain.experiment import Experiment
+from foryou.domain.experiment import INTERLEAVE, Experiment
 from foryou.domain.exposure import Exposure
 from foryou.domain.log import Stream
 from foryou.domain.ports import EventLog, ItemStore
 from foryou.ingest.codec import event_of, experiment_of, exposure_of
 from foryou.trial.estimate import FEW, Sample, mean_of
+from foryou.trial.interleave import Credit, credited
 from foryou.trial.outcomes import Gathering, Outcomes, gathered
 from foryou.trial.power import noise
-from foryou.trial.report import ExperimentReport, report
+from foryou.trial.report import ExperimentReport, interleaved, report
 
 T = TypeVar("T")
 READ = 5_000
@@ -29,6 +30,8 @@ def quiet(step: str, done: int, total: int) -> None:
 
 def report_of(log: EventLog, items: ItemStore, one: Experiment, on_progress: Report = quiet) -> ExperimentReport:
     """Give what is known of an experiment at this moment."""
+    if one.kind == INTERLEAVE:
+        return interleaved(one, credit_of(log, one, on_progress))
     outcomes, count = outcomes_of(log, items, one, on_progress)
     return report(one, outcomes, dealt_ms(log, one), count)
 
@@ -43,6 +46,20 @@ def outcomes_of(log: EventLog, items: ItemStore, one: Experiment, on_progress: R
     exposures: Iterator[Exposure] = _all(log, Stream.EXPOSURES, exposure_of, on_progress)
     events: Iterator[Event] = _all(log, Stream.EVENTS, event_of, on_progress)
     return gathered(gathering, exposures, events), len(first)
+
+
+def credit_of(log: EventLog, one: Experiment, on_progress: Report = quiet) -> Credit:
+    """Give whose picks were clicked, where two arms fill each list. Reads the whole log."""
+    both = "/".join(arm.name for arm in one.arms)
+    gathering = Gathering(one.name, (both,), (one.start_ms, one.stop_ms), 0, lambda item_id: "")
+    shown = []
+    for exposure in _all(log, Stream.EXPOSURES, exposure_of, on_progress):
+        gathering.expose(exposure)
+        if exposure.experiment == one.name and exposure.arm == both and exposure.now_ms >= one.start_ms:
+            shown.append(exposure)
+    for event in _all(log, Stream.EVENTS, event_of, on_progress):
+        gathering.act(event)
+    return credited(shown, gathering.clicked())
 
 
 def noise_of(log: EventLog, items: ItemStore, metric: str, on_progress: Report) -> tuple[float, float, int]:

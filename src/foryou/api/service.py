@@ -30,7 +30,7 @@ from foryou.api.pages import Pages
 from foryou.api.parts import Parts
 from foryou.api.reports import report_of
 from foryou.api.waiting import until
-from foryou.domain.errors import Invalid, NotFound
+from foryou.domain.errors import Invalid, NotFound, Unavailable
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.expression import parse
 from foryou.domain.item import Item, ItemChange
@@ -41,8 +41,10 @@ from foryou.ingest.codec import item_record, user_record
 from foryou.ingest.collector import Collector, Rejection, check_id
 from foryou.observe.watching import WATCHED, Watched
 from foryou.serve.batching import Batcher, Job, deadline_in
+from foryou.serve.interleaving import mixed
 from foryou.serve.live import UNTRAINED, Arm
 from foryou.serve.overload import PREPARED, Ladder
+from foryou.serve.pipeline import Pipeline
 from foryou.serve.prepared import Prepared
 from foryou.serve.rows import DISCOVER
 from foryou.serve.sources import RANKING
@@ -196,14 +198,27 @@ class Service:
         return "item" if ask.item_id and name == "home" and "item" in self._parts.placements else name
 
     async def _answer(self, placement: str, query: Query, deadline_ms: int | None = None) -> tuple[Answer, Part]:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         arm, pipeline, part = chosen(self._parts.live, query, placement)
         deadline = deadline_in(deadline_ms or self._parts.deadline_ms)
+        first = self._asked(arm, placement, pipeline, query, deadline)
+        if part.beside is None:
+            return await first, part
+        try:
+            second = self._asked(part.beside[0], placement, part.beside[1], query, deadline)
+        except Unavailable:
+            first.cancel()
+            raise
+        return mixed(*await asyncio.gather(first, second), query), part
+
+    def _asked(
+        self, arm: Arm, placement: str, pipeline: Pipeline, query: Query, deadline: float
+    ) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if (watched := WATCHED.get()) is not None:
             self._watched[future] = watched
             future.add_done_callback(self._watched.pop)
         self._batcher.submit(Job(arm, placement, pipeline, query, deadline, future))
-        return await future, part
+        return future
 
     def _expose(self, name: str, placement: str, query: Query, answer: Answer, part: Part) -> None:
         self._parts.metrics.items_shown(item.source for item in answer.items)

@@ -49,8 +49,8 @@ class Played:
         self.expected *= 2 ** (-1 / HALF_LIFE_DAYS)
         self.regret.append(0.0)
 
-    def play(self, lists: Round, number: int) -> None:
-        """Choose for the lists of a round, and count what came of them."""
+    def play(self, lists: Round, number: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Choose for the lists of a round, and count what came of them; gives both: int64 [n], bool [n]."""
         chosen = self._chosen(lists, number)
         rows, item = np.arange(len(chosen)), lists.item[np.arange(len(chosen)), chosen]
         chance = lists.chance()
@@ -61,8 +61,10 @@ class Played:
         np.add.at(self.early, item[lists.day < self._born[item] + NEW_DAYS], 1)
         np.add.at(self.taken, item, clicked)
         np.add.at(self.expected, item, LOOKED / (1 + np.exp(-lists.score[rows, chosen])))
+        return chosen, clicked
 
-    def _chosen(self, lists: Round, number: int) -> NDArray[np.int64]:
+    def weights(self, lists: Round, number: int) -> NDArray[np.float32]:
+        """Give the chance of each candidate of the lists: float32 [n, p], a row sums to 1."""
         n, pool = lists.item.shape
         weight = np.full((n, pool), 1 / pool, np.float32)
         if self.policy == "thompson":
@@ -71,6 +73,10 @@ class Played:
             hoped = (mean[lists.item] + lists.score).astype(np.float32)
             weight = thompson(np.ones((n, pool), np.bool_), hoped, deviation[lists.item].astype(np.float32))
             weight = self._paced(lists, number, weight, hoped)
+        return weight
+
+    def _chosen(self, lists: Round, number: int) -> NDArray[np.int64]:
+        weight, n = self.weights(lists, number), len(lists.item)
         place = np.concatenate([np.zeros((n, 1), np.float32), weight], axis=1)  # the list of one that is given away
         pin, propensity = np.zeros(place.shape, np.int16), np.ones(place.shape, np.float32)
         seed = np.array([hash64(f"{lists.day}/{number}/{row}") for row in range(n)], np.uint64)

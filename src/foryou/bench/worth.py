@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou.domain.interleaving import team_draft
 from foryou.trial.estimate import Sample, lift
-from foryou.trial.interleave import preference, team_draft
+from foryou.trial.interleave import preference
 from foryou.trial.ope import Logged, cross_fitted, evaluate
 
 Floats = NDArray[np.float64]

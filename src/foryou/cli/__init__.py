@@ -37,6 +37,7 @@ VERBS = {  # module: the verbs it brings, in the order in which a newcomer meets
     "accuracy": "bench",
     "verdicts": "experiment bench",
     "exploration": "bench",
+    "variants": "bench",
     "services": "services",
 }
 

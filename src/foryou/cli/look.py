@@ -19,6 +19,7 @@ from foryou.domain.log import Entry, Stream
 from foryou.domain.slate import Answer, Query, Verdict
 from foryou.ingest.codec import event_of, exposure_record
 from foryou.ingest.collector import check_id
+from foryou.serve.interleaving import mixed
 from foryou.wiring import past
 from foryou.wiring.home import Home
 from foryou.wiring.logtime import newest_ms
@@ -46,6 +47,8 @@ def answered(home: Home, placement: str, **wanted: Any) -> tuple[str, Answer]:
     query = Query(now_ms=now, seed=hash64(f"{wanted['user_id']}:{name}"), **wanted)
     _, pipeline, part = chosen(live, query, placement)
     answer = pipeline.run([query])[0][0]
+    if part.beside:
+        answer = mixed(answer, part.beside[1].run([query])[0][0], query)
     if not query.asked:  # a question about an item shows nothing to anybody
         home.log.append(Stream.EXPOSURES, [exposure_record(exposure(name, placement, query, answer, part))])
     return name, answer

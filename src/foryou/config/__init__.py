@@ -25,7 +25,7 @@ from foryou.domain.rollout import steps_of
 __all__ = [
     "ADMIN_KEY", "CURSOR_SECRET", "HOME", "PREFIX", "SECRET_CHARS", "Boost", "Config", "Ensemble", "Fold", "Observe",
     "Pin", "Placement", "Rollouts", "Serve", "Stores", "Train", "Trend", "TwoTower", "admin_key", "cursor_secret",
-    "explain", "load", "other_placement", "redis_password",
+    "explain", "load", "of_file", "other_placement", "redis_password",
 ]  # fmt: skip
 
 PREFIX = "FORYOU_"
@@ -61,6 +61,17 @@ def load(home: Path | None = None, environment: Mapping[str, str] | None = None,
     tree = _merge(_from_file(folder / "foryou.toml"), said)
     tree = _merge(tree, {name: {k: v for k, v in group.items() if v is not None} for name, group in overrides.items()})
     tree["home"] = str(folder)
+    return _checked(tree)
+
+
+def of_file(path: Path) -> Config:
+    """Give the configuration that a file says, and nothing else does. Raises Invalid where it is not there, too."""
+    if not path.is_file():
+        raise Invalid(str(path), "is not there", "name a TOML file in the form of foryou.toml")
+    return _checked(_from_file(path))
+
+
+def _checked(tree: dict[str, Any]) -> Config:
     defaults = msgspec.to_builtins(Config())
     if isinstance(tree.get("placements"), dict):
         tree["placements"] = _merge(defaults["placements"], tree["placements"])

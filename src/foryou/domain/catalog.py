@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from foryou import kernels
 from foryou.domain.event import hash64, hashes
-from foryou.domain.item import ITEM_FIELDS, Item, ItemChange
+from foryou.domain.item import ITEM_FIELDS, Item, ItemChange, Variant
 from foryou.domain.ragged import Ragged
 from foryou.domain.terms import Kind, kinds, terms_of
+from foryou.domain.variants import NO_VARIANTS, Variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Catalog:
     new_titles: Mapping[int, str] = field(default_factory=dict)
     new_categories: tuple[str, ...] = ()
     new_brands: tuple[str, ...] = ()
+    variants: Variants = NO_VARIANTS  # of the items that have some
 
     def __len__(self) -> int:
         """Give the highest item number; numbers run from 1 to here."""
@@ -218,6 +220,7 @@ class _Growth:
         self.brand_names = _Names(old.brand_numbers, old.new_brands)
         self._old = old
         self.rows: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in RAGGED}
+        self.variants: dict[int, tuple[Variant, ...]] = {}
 
     def apply(self, change: ItemChange, number: int) -> None:
         """Write one change into the row of an item."""
@@ -247,6 +250,8 @@ class _Growth:
             self.rows["categories"][number] = numbers
         if "embedding" in value:
             self.rows["embeddings"][number] = np.array(value["embedding"], np.float32)
+        if "variants" in value and (value["variants"] or self._old.variants.of(number) or number in self.variants):
+            self.variants[number] = value["variants"]
         self._describe(value, number)
 
     def _describe(self, value: dict[str, Any], number: int) -> None:
@@ -295,6 +300,7 @@ def _extended(old: Catalog, changes: Sequence[ItemChange], position: Mapping[int
     return replace(
         old, position=dict(position), new_numbers=new_numbers, new_ids=tuple(new_ids), new_titles=growth.titles,
         new_categories=tuple(growth.category_names.new), new_brands=tuple(growth.brand_names.new),
+        variants=old.variants.replaced(growth.variants),
         **growth.columns, **{name: getattr(old, name).replaced(rows) for name, rows in growth.rows.items()},
     )  # fmt: skip
 
@@ -329,6 +335,7 @@ def build(items: Sequence[Item], version: str, position: Mapping[int, int]) -> C
         categories=Ragged.of_rows([[], *lists], np.int32),
         terms=Ragged.of_rows([[], *described], np.uint32),
         embeddings=_embeddings(items),
+        variants=Variants.of_rows([item.variants for item in items]),
     )
 
 

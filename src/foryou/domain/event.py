@@ -33,6 +33,7 @@ class Action(StrEnum):
 ACTIONS = tuple(Action)
 CODE = {action: code for code, action in enumerate(ACTIONS)}
 ABOUT_ITEMS = frozenset(ACTIONS) - {Action.SEARCH, Action.ALIAS, Action.FORGET}
+VARIANT = "variant"  # name in the context of an event: the variant that the answer named
 LOW_RATING = 2.0  # a rating up to here is a dislike (scale 1..5)
 SHORT_DWELL_S = 5.0  # a dwell shorter than this is a dislike
 
@@ -85,7 +86,7 @@ class EventColumns:
     """Events as arrays, in log order: what `fold` and `train` see.
 
     user, item, event  uint64 [n] hashes (item 0 = none) · action uint8 [n] · at_ms int64 [n] ·
-    value float32 [n], NaN = none · caused bool [n]: the answer that caused it is named
+    value float32 [n], NaN = none · caused bool [n]: the answer that caused it is named · worn bool [n]: and the variant
     """
 
     user: NDArray[np.uint64]
@@ -95,6 +96,7 @@ class EventColumns:
     at_ms: NDArray[np.int64]
     value: NDArray[np.float32]
     caused: NDArray[np.bool_]
+    worn: NDArray[np.bool_]
 
 
 def columns(events: Sequence[Event]) -> EventColumns:
@@ -109,6 +111,7 @@ def columns(events: Sequence[Event]) -> EventColumns:
         at_ms=np.array([event.at_ms for event in events], np.int64),
         value=np.array([np.nan if event.value is None else event.value for event in events], np.float32),
         caused=np.array([event.recommendation_id != "" for event in events], np.bool_),
+        worn=np.array([VARIANT in event.context for event in events], np.bool_),
     )
 
 

@@ -15,6 +15,7 @@ from foryou.domain.release import MAIN
 SLOTS = 10_000  # a share is a number of them
 MAX_ARMS = 20
 MAX_EXPERIMENTS = 200
+SPLIT, INTERLEAVE = "split", "interleave"  # kinds: users are dealt to arms, or each list is filled by both arms
 METRICS = ("ctr", "clicks", "conversion", "dwell", "revenue", "diversity")
 Runs = tuple[tuple[str, int], ...]  # (arm, slots), one after the other; they sum to SLOTS
 
@@ -45,7 +46,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An experiment as it is kept. The first arm is the control; times in ms since 1970, stop 0 = none.
 
     `slots`: whose each slot is; `metric`: what it is judged by; `effect`: the relative change that it looks for, for
-    which its sequential intervals are narrowest; `pre_days`: days before the start that tell users apart (CUPED).
+    which its sequential intervals are narrowest; `pre_days`: days before the start that tell users apart (CUPED);
+    `kind`: SPLIT, or INTERLEAVE of two arms in each list, whatever their shares.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     guardrails: tuple[Guardrail, ...] = ()
     pre_days: float = 28.0
     slots: Runs = ()
+    kind: str = SPLIT
 
     def holds(self, placement: str, now_ms: int) -> bool:
         """Say whether it runs there and then: from start_ms on, until just before stop_ms."""
@@ -166,7 +169,17 @@ def checked(experiment: Experiment) -> Experiment:
             raise Invalid(where, f"{metric!r} is not measured", f"use one of {', '.join(METRICS)}")
     if not 0 < experiment.effect <= 1:
         raise Invalid("effect", f"{experiment.effect} is not between 0 and 1", "write 5 % as 0.05")
+    _check_kind(experiment)
     return experiment
+
+
+def _check_kind(experiment: Experiment) -> None:
+    if experiment.kind not in (SPLIT, INTERLEAVE):
+        raise Invalid("kind", f"{experiment.kind!r} is none", f"use {SPLIT} or {INTERLEAVE}")
+    if experiment.kind == INTERLEAVE and len(experiment.arms) != 2:
+        raise Invalid("arms", f"there are {len(experiment.arms)}", "two arms can be interleaved, no more")
+    if experiment.kind == INTERLEAVE and experiment.guardrails:
+        raise Invalid("guardrails", "cannot be kept where both arms fill each list", "leave them out, or split users")
 
 
 def begun(said: Experiment, held: Experiment | None, now_ms: int) -> Experiment:
@@ -180,6 +193,8 @@ def begun(said: Experiment, held: Experiment | None, now_ms: int) -> Experiment:
 def without(experiment: Experiment, arm: str) -> Experiment:
     """Give the experiment with an arm stopped: its users go to the control, nobody else moves."""
     stopped, control = experiment.arm(arm), experiment.arms[0]
+    if experiment.kind == INTERLEAVE:
+        raise Invalid("arm", f"{arm!r} fills lists together with the other one", "stop the experiment instead")
     if stopped is control:
         raise Invalid("arm", f"{arm!r} is the control, to which others are compared", "stop the experiment instead")
     shares = {arm: 0.0, control.name: control.share + stopped.share}
@@ -189,14 +204,19 @@ def without(experiment: Experiment, arm: str) -> Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Which experiment a user takes part in, with which arm."""
+    """Which experiment a user takes part in, with which arm; beside: the other one, where both fill each list."""
 
     experiment: str
     arm: Arm
+    beside: Arm | None = None
 
     def key(self, placement: str) -> str:
         """Give the name under which the pipeline of this arm stands beside those of the placements."""
         return f"{placement}@{self.experiment}/{self.arm.name}"
+
+    def other(self) -> "Assigned | None":
+        """Give the part of the other arm, where both fill each list."""
+        return Assigned(self.experiment, self.beside) if self.beside else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +242,8 @@ class Experiments:
         if user_id:
             for experiment, wheel, arms in self._ready:
                 if experiment.holds(placement, now_ms):
-                    return arms[wheel.arm(slot_of(user_id, experiment.salt))]
+                    found = arms[wheel.arm(slot_of(user_id, experiment.salt))]
+                    return found if experiment.kind == SPLIT else Assigned(experiment.name, *experiment.arms)
         return None
 
     def open(self, now_ms: int) -> list[tuple[Experiment, Assigned]]:

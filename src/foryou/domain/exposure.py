@@ -15,7 +15,9 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     `Query`; `row`: the row of a page, "" = a list of its own. `experiment`, `arm`: which one answered, empty and `main`
     outside of experiments; `experiments` the position that those had. `expected`: the chance of a click that the ranker
     saw for each item, float16, empty = it cannot tell; `tallied`: the positions of `events` and `exposures` that the
-    tallies had, and the time that they were made for, 0 = none.
+    tallies had, and the time that they were made for, 0 = none. `variants`: how each item was shown, "" = as it is;
+    `variant_propensities`: the chance of that; both empty where no item has variants. `teams`: whose pick each
+    item was in an experiment that interleaves, 0 or 1, -1 = neither's; then `arm` names both, `first/second`.
     """
 
     recommendation_id: str
@@ -54,3 +56,6 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     experiments: dict[int, int] = {}
     expected: bytes = b""
     tallied: tuple[dict[int, int], dict[int, int], int] = ({}, {}, 0)
+    variants: tuple[str, ...] = ()
+    variant_propensities: tuple[float, ...] = ()
+    teams: tuple[int, ...] = ()

@@ -4,6 +4,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 
+class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One way to show an item: its name, the title (empty = the item's) and the address of a picture."""
+
+    name: str
+    title: str = ""
+    image: str = ""
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An item as its owner describes it. `price` in the shop's currency; times in ms since 1970 UTC.
 
@@ -22,6 +30,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str = "available"
     tags: tuple[str, ...] = ()
     embedding: tuple[float, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
 
 class ItemChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,6 +50,7 @@ class ItemChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     embedding: tuple[float, ...] | UnsetType = UNSET
+    variants: tuple[Variant, ...] | UnsetType = UNSET
 
 
 ITEM_FIELDS = tuple(name for name in Item.__struct_fields__ if name != "item_id")

@@ -19,7 +19,8 @@ KEPT_DAYS = 60  # the same of what newcomers begin with
 SHOWN = 60  # impressions kept per user: what was put before him lately
 BOUGHT = 10  # distinct items kept that a user bought last
 TALLIES = {  # kind of tally -> days that it is kept
-    "shown": 60, "expected": 60, "taken": 60, "sponsored": 3, "together": 7,
+    "shown": 60, "expected": 60, "taken": 60, "sponsored": 3, "together": 7, "variant_expected": 60,
+    "variant_taken": 60,
 }  # fmt: skip
 
 # One remembered action. Ordered by (at_ms, event): arrival order does not matter.
@@ -194,7 +195,8 @@ class Tallies:
 
     shown: how often · sponsored: of these, how often for money · expected: clicks that were to be expected, in
     1 / EXPECTED_UNIT · taken: users who took it up, where they name the answer · together: bought by one user; its
-    key is the low hash half of one item, shifted by 32 bits, and that of the other
+    key is the low hash half of one item, shifted by 32 bits, and that of the other · variant_expected, variant_taken:
+    the same as expected and taken of each variant of an item, for all users and for each segment; see `variants.key_of`
     """
 
     by_kind: Mapping[str, Firsts]

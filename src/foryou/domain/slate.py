@@ -16,6 +16,7 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.lists import EMPTY_SHELF, Shelf
 from foryou.domain.records import Core, Places, UserRecord
 from foryou.domain.tried import NOT_TRIED, Tried
+from foryou.domain.variants import Worn
 
 PLACED = ("", "pinned", "sponsored", "editorial")  # by whose hand a candidate has its place
 _SLATE = {
@@ -318,6 +319,8 @@ class Shown:
     propensity: float
     reason: Reason
     found_by: tuple[str, ...] = ()  # all sources that proposed it
+    worn: Worn | None = None  # the variant in which it is shown, where it has some
+    team: int | None = None  # of an experiment that interleaves: whose pick it was, -1 = neither's
 
 
 @dataclass(frozen=True, slots=True)

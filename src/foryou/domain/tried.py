@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou.domain.records import NO_TALLIES, Tallies
+from foryou.domain.variants import NOT_DRESSED, Dressed
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -40,6 +41,7 @@ class Tried:
     mean, deviation  float32 [N+1] of the logarithm of an item's lift: its clicks over those that were expected
     shown, sponsored  int64 [N+1] times shown, and of these times today for money
     together  what was bought together      per_s  items shown per second, over all answers
+    dressed   what came of showing items in their variants
     """
 
     tallies: Tallies = NO_TALLIES
@@ -50,6 +52,7 @@ class Tried:
     sponsored: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     per_s: float = 0.0
     together: Pairs = NO_PAIRS
+    dressed: Dressed = NOT_DRESSED
 
     def lift(self, item: I32) -> tuple[F32, F32]:
         """Give mean and deviation of items, of any shape."""

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from foryou.domain.event import CODE, Action, Event, EventColumns, columns, hash64, hashes
+from foryou.domain.event import CODE, VARIANT, Action, Event, EventColumns, columns, hash64, hashes
 from foryou.domain.exposure import Exposure
 from foryou.domain.records import (
     HISTORY,
@@ -30,7 +30,7 @@ from foryou.domain.records import (
     UserRecord,
 )
 from foryou.features.remembered import remembered
-from foryou.features.tallied import tally, together
+from foryou.features.tallied import count_variant, tally, together
 
 _CUTS = (Action.ALIAS, Action.FORGET)  # they divide a user's events into runs
 _PROFILE: dict[str, Any] = {"age": 0, "gender": "", "location": "", "attributes": {}, "interests": ()}
@@ -156,6 +156,9 @@ def _fold_runs(
         tally(result.firsts, firsts)
         if taken:
             tally(result.tallies.setdefault("taken", {}), taken)
+    for group, day, place in now.worn:
+        counts = results[group].tallies.setdefault("variant_taken", {})
+        count_variant(counts, day, events[place].item_id, events[place].context[VARIANT], 1)
     shown = bool((arrays.action == CODE[Action.IMPRESSION]).any())
     found: dict[str, UserRecord] = {}
     for u, (name, record) in enumerate(records.items()):

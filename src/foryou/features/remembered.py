@@ -29,6 +29,7 @@ class Remembered:
     firsts: list[Counts]  # of each group, (day, item hash) -> how many newcomers began with it
     taken: list[Counts]  # of each group, (day, item hash) -> how many took it up, where an answer is named
     bought: dict[int, list[tuple[int, int]]]  # of users who did: (day, low half of the item), in log order
+    worn: list[tuple[int, int, int]]  # group, day and place of the events that are in `taken` and name a variant
 
 
 def remembered(
@@ -73,6 +74,7 @@ def remembered(
     for place in np.flatnonzero(fresh & (new["action"] == CODE[Action.PURCHASE])).tolist():
         bought.setdefault(int(owner[place]), []).append((int(day[place]), int(low[place])))
     group = group[owner]
+    worn = np.flatnonzero(taken & arrays.worn[flat])
     return Remembered(
         history=[merged[at : at + n].copy() for at, n in zip(ends.tolist(), size.tolist(), strict=False)],
         seen=[both[at : at + n].copy() for at, n in zip(seen_ends.tolist(), seen_size.tolist(), strict=False)],
@@ -82,6 +84,7 @@ def remembered(
         firsts=_counted(groups, group[liked], day[liked], new["item"][liked], np.ones(liked.sum(), np.int64)),
         taken=_counted(groups, group[taken], day[taken], new["item"][taken], np.ones(taken.sum(), np.int64)),
         bought=bought,
+        worn=list(zip(group[worn].tolist(), day[worn].tolist(), flat[worn].tolist(), strict=True)),
     )
 
 

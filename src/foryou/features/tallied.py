@@ -12,6 +12,7 @@ from foryou.domain.clock import DAY_MS
 from foryou.domain.event import hashes
 from foryou.domain.exposure import Exposure
 from foryou.domain.records import BOUGHT, EXPECTED_UNIT
+from foryou.domain.variants import key_of, unmarked
 
 Counts = dict[tuple[int, int], int]
 EXAMINATION = 0.6  # a place r = 0, 1, … is looked at with chance (1 + r)^-0.6, as in most logs of lists
@@ -47,7 +48,19 @@ def shown_tallies(exposures: Iterable[Exposure]) -> dict[str, Counts]:
             if source == "sponsored":
                 paid = found.setdefault("sponsored", {})
                 paid[key] = paid.get(key, 0) + 1
+        if exposure.variants:
+            worn = found.setdefault("variant_expected", {})
+            for item_id, variant, clicks in zip(exposure.items, exposure.variants, expected, strict=True):
+                count_variant(worn, day, item_id, variant, clicks)
     return found
+
+
+def count_variant(counts: Counts, day: int, item_id: str, variant: str, more: int) -> None:
+    """Count a variant that was chosen for a segment, in place: for all users, and for the segment. Others count not."""
+    if name := unmarked(variant):
+        for said in (name, variant):
+            key = day, key_of(item_id, said)
+            counts[key] = counts.get(key, 0) + more
 
 
 def together(bought: tuple[int, ...], new: Sequence[tuple[int, int]], pairs: Counts) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from foryou.domain.catalog import Catalog
 from foryou.domain.clock import DAY_MS
 from foryou.domain.records import EXPECTED_UNIT, Firsts, Tallies
 from foryou.domain.tried import Pairs, Tried
+from foryou.features.dressed import dressed
 
 HALF_LIFE_DAYS = 14.0  # after which what came of showing an item counts half
 PRIOR = 2.0  # clicks that an untried item is taken to have had, as many as were expected
@@ -32,6 +33,7 @@ def tried(catalog: Catalog, tallies: Tallies, now_ms: int) -> Tried:
     return Tried(
         tallies, now_ms, mean.astype(np.float32), deviation.astype(np.float32), _counted(catalog, shown),
         _counted(catalog, paid), float(lately) / ((DAY_MS + now_ms % DAY_MS) / 1e3), pairs(catalog, tallies, now_ms),
+        dressed(tallies, now_ms),
     )  # fmt: skip
 
 

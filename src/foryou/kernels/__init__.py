@@ -16,7 +16,7 @@ from foryou.kernels.candidates import (
     starts_of_rows,
     take_rows,
 )
-from foryou.kernels.exploring import CONTENDERS, GRID, explorable, explore, hopes, uniform
+from foryou.kernels.exploring import CONTENDERS, GRID, dealt, explorable, explore, hopes, uniform
 from foryou.kernels.foldin import MAX_FOLD, fold_in, without_each
 from foryou.kernels.folding import beginnings, latest, remember, see
 from foryou.kernels.halves import dots_of_halves, widened
@@ -65,6 +65,7 @@ __all__ = [
     "beyond_cap",
     "calibrate",
     "count_kept",
+    "dealt",
     "dots",
     "dots_between",
     "dots_of_halves",

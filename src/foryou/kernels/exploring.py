@@ -201,3 +201,31 @@ def explore(
             picked[j], picked[other] = picked[other], picked[j]
             pin[b, picked[j]] = place_of[j] + 1
             propensity[b, picked[j]] = (1 - beyond) * chance[picked[j]] + beyond * more[picked[j]]
+
+
+@njit(cache=True, nogil=True)
+def dealt(weight: F32, best: I32, k: I32, share: float, pin: NDArray[np.int16], chance: F32) -> None:
+    """Fill chance [B, C, L] with that of each candidate to stand at each of the L places of `best`, as `explore` draws.
+
+    Nothing is drawn: what is not given away stays for certain.
+    """
+    place_of, own = np.empty(best.shape[1], np.int32), np.empty(weight.shape[1], np.float32)
+    for b in range(weight.shape[0]):
+        shown = _length(best[b], k[b])
+        size, open_, least = 0, 0, int(share * shown)
+        beyond = share * shown - least
+        chance[b] = 0.0
+        for place in range(shown - 1, -1, -1):
+            chance[b, best[b, place], place] = 1.0
+            if pin[b, best[b, place]] == 0:
+                place_of[open_] = place
+                open_ += 1
+        for c in range(weight.shape[1]):
+            size += weight[b, c] > 0
+        for more in range(2):
+            likely, wanted = beyond if more else 1 - beyond, min(least + more, open_, size)
+            _shares(weight[b], wanted, own)
+            for place in place_of[:wanted]:
+                chance[b, best[b, place], place] = max(0.0, chance[b, best[b, place], place] - likely)
+                for c in range(weight.shape[1]):
+                    chance[b, c, place] += likely * own[c] / wanted

@@ -105,6 +105,14 @@ class Metrics:
             "foryou_rollout_share", "share of the users that has the new bundle, 0 = none or no rollout",
             multiprocess_mode="livemax", registry=registry,
         )  # fmt: skip
+        self.step = Gauge(
+            "foryou_rollout_step", "step of the rollout that is under way, from 1; 0 = none",
+            multiprocess_mode="livemax", registry=registry,
+        )  # fmt: skip
+        self.returned = Gauge(
+            "foryou_rollout_returned_s", "when the newest rollout was taken back, s since 1970; 0 = it was not",
+            multiprocess_mode="livemax", registry=registry,
+        )  # fmt: skip
         self.returns = Counter(
             "foryou_rollout_returns_total", "looks at which a new bundle was found unfit", registry=registry
         )

@@ -21,6 +21,8 @@ from foryou.observe.watching import Batched, Headers, Watched
 TRACEPARENT = b"traceparent"
 _FORM = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED = 1
+_HTTP = "http.response.status_code"
+FAILED = {2, 4, 12, 13, 14, 15}  # of gRPC: unknown, deadline, not implemented, internal, unavailable, lost
 
 
 class Spans:
@@ -42,13 +44,17 @@ class Spans:
                 return Watched((found[1].decode(), found[2].decode())) if sampled else None
         return Watched() if random.random() < self._share else None
 
-    def end(self, watched: Watched, name: str, status: int, request_id: str) -> None:
-        """Make the spans: the request, in it the batches that answered, in those their stages one after another."""
-        attributes: dict[str, AttributeValue] = {"http.response.status_code": status, "foryou.request_id": request_id}
+    def end(self, watched: Watched, name: str, status: int, request_id: str, called: bool = False) -> None:
+        """Make the spans: the request, in it the batches that answered, in those their stages one after another.
+
+        called: over gRPC, whose status this is.
+        """
+        key, failed = ("rpc.grpc.status_code", status in FAILED) if called else (_HTTP, status >= 500)
+        attributes: dict[str, AttributeValue] = {key: status, "foryou.request_id": request_id}
         whole = self._tracer.start_span(
             name, _parent(watched), SpanKind.SERVER, attributes, start_time=watched.began_ns
         )
-        if status >= 500:
+        if failed:
             whole.set_status(Status(StatusCode.ERROR))
         inside = otel.set_span_in_context(whole)
         for one in watched.batches:

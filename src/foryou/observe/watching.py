@@ -42,8 +42,8 @@ class Watch(Protocol):
         """Give what to note in, None = this request is not looked at."""
         ...
 
-    def end(self, watched: Watched, name: str, status: int, request_id: str) -> None:
-        """Send what was noted of a request, soon; never waits."""
+    def end(self, watched: Watched, name: str, status: int, request_id: str, called: bool = False) -> None:
+        """Send what was noted of a request, soon; never waits. called: over gRPC, whose status this is."""
         ...
 
     def close(self) -> None:

@@ -111,6 +111,18 @@ class Exploration:
 
     def apply(self, batch: QueryBatch, slate: Slate) -> None:
         """Pin the explored items to the last places of the list."""
+        best, weight = self._weighed(batch, slate)
+        kernels.explore(weight, best, batch.k, self._share, batch.seed, slate.pin, slate.propensity)
+
+    def chances(self, batch: QueryBatch, slate: Slate) -> NDArray[np.float32]:
+        """Give the chance of each candidate to stand at each place: float32 [B, C, L]. Nothing is drawn."""
+        best, weight = self._weighed(batch, slate)
+        chance = np.empty((*weight.shape, best.shape[1]), np.float32)
+        kernels.dealt(weight, best, batch.k, self._share, slate.pin, chance)
+        return chance
+
+    def _weighed(self, batch: QueryBatch, slate: Slate) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Give what would be shown, int32 [B, L], and the chances of what may be tried."""
         category, best = batch.view.catalog.category, slate.top(batch.k)
         pool = np.empty(slate.item.shape, np.bool_)
         kernels.explorable(
@@ -118,9 +130,7 @@ class Exploration:
             self._share, slate.pin, pool,
         )  # fmt: skip
         self._fill(slate, best, pool)
-        kernels.explore(
-            self.weights(batch, slate, pool), best, batch.k, self._share, batch.seed, slate.pin, slate.propensity
-        )
+        return best, self.weights(batch, slate, pool)
 
     def _fill(self, slate: Slate, best: NDArray[np.int32], pool: NDArray[np.bool_]) -> None:
         """Let what is due into the pool, of whichever category it is."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foryou.domain.ports import Ranker, Rule, Source
 from foryou.domain.slate import Answer, Query, QueryBatch, Reason, Shown, Slate, Trace, Verdict, View
+from foryou.domain.variants import Wardrobe
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Stages:
     explain: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[list[Reason]]]
     judge: Callable[[QueryBatch, Slate, NDArray[np.int32]], list[Verdict | None]]
     expect: Callable[[NDArray[np.float32]], bytes] = lambda scores: b""  # chances of a click, as they are logged
+    dress: Callable[[QueryBatch, Slate, NDArray[np.int32]], Wardrobe] = lambda batch, slate, best: {}  # in variants
 
 
 _UNEXPLAINED = Reason("unexplained", "")
@@ -109,7 +111,12 @@ class Pipeline:
         with run.stage("explain") as on_time:
             if on_time and any(query.explain for query in queries):
                 reasons = stages.explain(batch, slate, best)
-        return self._answers(run, batch, best, reasons), run.trace
+        worn: Wardrobe = {}
+        if batch.view.catalog.variants:
+            with run.stage("variants") as on_time:
+                if on_time:
+                    worn = stages.dress(batch, slate, best)
+        return self._answers(run, batch, best, reasons, worn), run.trace
 
     def _hydrate(self, run: Run, queries: list[Query]) -> QueryBatch:
         batch = None
@@ -125,7 +132,7 @@ class Pipeline:
                     rule.apply(batch, self.slate)
 
     def _answers(
-        self, run: Run, batch: QueryBatch, best: NDArray[np.int32], reasons: list[list[Reason]]
+        self, run: Run, batch: QueryBatch, best: NDArray[np.int32], reasons: list[list[Reason]], worn: Wardrobe
     ) -> list[Answer]:
         slate, catalog = self.slate, batch.view.catalog
         verdicts, filtered = self.stages.judge(batch, slate, best), slate.dropped_by("filter")
@@ -145,7 +152,7 @@ class Pipeline:
             shown = [
                 Shown(
                     catalog.id_of(item), catalog.title_of(item), score, slate.source_of(b, c), chance, reason,
-                    slate.sources_of(b, c),
+                    slate.sources_of(b, c), worn.get((b, c)) if worn else None,
                 )
                 for c, item, score, chance, reason in zip(places.tolist(), items, scores, chances, why, strict=True)
             ]  # fmt: skip

@@ -158,5 +158,5 @@ def _next_expiry(view: View, whole: Answer, now_ms: int) -> int:
 
 def _name(segment: Segment, kind: Kind, answer: Answer) -> str:
     """Give the name that answers share as long as they show the same; scores may move a little meanwhile."""
-    shown = [(item.item_id, item.title, item.source, item.reason.text) for item in answer.items]
+    shown = [(item.item_id, item.title, item.source, item.reason.text, item.worn) for item in answer.items]
     return f"list-{hash64(repr((segment, kind, answer.bundle, shown))):016x}"

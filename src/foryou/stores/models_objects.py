@@ -29,6 +29,7 @@ from foryou.domain.errors import Conflict, Invalid, NotFound, Refused, Unavailab
 from foryou.domain.ports import Sink
 from foryou.domain.ragged import Ragged
 from foryou.domain.release import Release
+from foryou.domain.variants import Variants
 from foryou.stores.objects import STAGED, Bucket, Objects
 
 SWEEP_S = 3_600  # what is younger may still be in the making
@@ -277,6 +278,9 @@ def _arrays(catalog: Catalog) -> Arrays:
         arrays |= {name: getattr(catalog, name).bytes, f"{name}_start": getattr(catalog, name).start}
     for name in RAGGED:
         arrays |= {name: getattr(catalog, name).values, f"{name}_start": getattr(catalog, name).start}
+    if catalog.variants:
+        said = catalog.variants.said
+        arrays |= {"varied": catalog.variants.number, "variants": said.values, "variants_start": said.start}
     return arrays
 
 
@@ -290,4 +294,6 @@ def _catalog(version: str, position: dict[int, int], arrays: Mapping[str, Any]) 
     parts: dict[str, Any] = {name: Arena(arrays[name], arrays[f"{name}_start"]) for name in ARENAS}
     parts |= {name: Ragged(arrays[f"{name}_start"], arrays[name]) for name in RAGGED}
     parts |= {name: arrays[name] for name in (*COLUMNS, "order")}
+    if "varied" in arrays:
+        parts["variants"] = Variants(arrays["varied"], Ragged(arrays["variants_start"], arrays["variants"]))
     return Catalog(version=version, position=position, **parts)

@@ -12,7 +12,10 @@ from foryou.domain.records import UserRecord, pack, unpack
 FORM = 1
 _HEAD = Struct("<BIIIq")  # form; bytes of the core, of the history, of what was seen; offset. The rest was shown.
 HOURS, DAYS = b"h", b"d"  # kinds of buckets
-LETTERS = {"shown": b"s", "sponsored": b"p", "expected": b"e", "taken": b"t", "together": b"g"}  # of tallies
+LETTERS = {  # of tallies
+    "shown": b"s", "sponsored": b"p", "expected": b"e", "taken": b"t", "together": b"g", "variant_expected": b"v",
+    "variant_taken": b"w",
+}  # fmt: skip
 _INCREMENT = Struct("<7sQi")
 INCREMENT_DTYPE = np.dtype([("bucket", "S7"), ("item", "<u8"), ("count", "<i4")])
 Counted = tuple[NDArray[np.uint64], NDArray[np.int64]]  # item hashes in order, counts

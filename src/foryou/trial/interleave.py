@@ -1,25 +1,14 @@
-"""Which of two rankers do users prefer when both fill one list? Team-draft interleaving, and the test of its clicks."""
+"""Which of two rankers do users prefer when both fill one list? Whose picks are clicked, and how sure that is."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou.domain.exposure import Exposure
 from foryou.trial.estimate import ALPHA, always_valid_p, sequential
-
-
-@dataclass(frozen=True, slots=True)
-class Mixed:
-    """One list of two rankers; team: 0 or 1 for each item, whose pick it was."""
-
-    items: tuple[str, ...]
-    team: tuple[int, ...]
-
-    def wins(self, clicked: Iterable[str]) -> int:
-        """Give clicks on picks of the second team less those of the first."""
-        return sum(2 * self.team[self.items.index(item)] - 1 for item in set(clicked) if item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +22,25 @@ class Preference:
     users: int
 
 
-def team_draft(first: Sequence[str], second: Sequence[str], k: int, seed: int) -> Mixed:
-    """Give k items that the rankers picked in turn, each its best one left; who picks first is drawn for each pair.
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Clicks by user, on picks of the first and of the second team: float64 [n, 2]; lists and users who saw any."""
 
-    Radlinski et al. 2008, algorithm 2. A team without items left passes.
-    """
-    random, lists = Random(seed), (list(first), list(second))
-    items: list[str] = []
-    team: list[int] = []
-    taken: set[str] = set()
-    place = [0, 0]
-    while len(items) < k:
-        picked = False
-        order = (0, 1) if random.random() < 0.5 else (1, 0)
-        for one in order:
-            while place[one] < len(lists[one]) and lists[one][place[one]] in taken:
-                place[one] += 1
-            if len(items) < k and place[one] < len(lists[one]):
-                item, picked = lists[one][place[one]], True
-                items.append(item)
-                team.append(one)
-                taken.add(item)
-        if not picked:
-            break
-    return Mixed(tuple(items), tuple(team))
+    clicks: NDArray[np.float64]
+    lists: int
+    users: int
+
+
+def credited(exposures: Iterable[Exposure], clicked: frozenset[tuple[str, str]]) -> Credit:
+    """Give whose picks were clicked. clicked: (answer, item); items that were placed by hand are of no team."""
+    clicks: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    lists = 0
+    for exposure in exposures:
+        lists, own = lists + 1, clicks[exposure.user_id]
+        for item_id, team in zip(exposure.items, exposure.teams, strict=True):
+            if team >= 0 and (exposure.recommendation_id, item_id) in clicked:
+                own[team] += 1
+    return Credit(np.array(list(clicks.values()), np.float64).reshape(-1, 2), lists, len(clicks))
 
 
 def preference(wins: NDArray[np.float64], clicks: NDArray[np.float64], effect: float = 0.1) -> Preference:

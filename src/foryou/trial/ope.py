@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 CLIP = 100.0  # the largest weight; what is cut off is told
+ENOUGH = 500  # rounds that weights must be worth; below, intervals are shorter than they should be
 
 
 @dataclass(frozen=True, slots=True)

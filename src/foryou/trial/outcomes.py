@@ -119,6 +119,10 @@ class Gathering:
             known.sums[_COLUMN["bought"]] += new
             known.sums[_COLUMN["revenue"]] += event.value or 0
 
+    def clicked(self) -> frozenset[tuple[str, str]]:
+        """Give what was clicked: answer and item."""
+        return frozenset((answer, item) for answer, item, what in self._done if what == "click")
+
     def outcomes(self) -> Outcomes:
         """Give what was gathered. Users who were answered by several arms are left out and counted."""
         crossed = sum(len(known.arms) > 1 for known in self._users.values())

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from foryou.domain.experiment import METRICS, Experiment
-from foryou.trial.estimate import ALPHA, Lift, Sample, holm, lift, mean_of, mismatch_p
+from foryou.trial.estimate import ALPHA, FEW, Lift, Sample, holm, lift, mean_of, mismatch_p
+from foryou.trial.interleave import Credit, preference
 from foryou.trial.outcomes import Outcomes
 
 BROKEN = 0.001  # chance below which users do not fit the shares
@@ -49,8 +50,24 @@ class ArmReport(msgspec.Struct):
     broken: list[str]
 
 
+class PreferenceOut(msgspec.Struct):
+    """Which arm users prefer where both fill each list: value, low, high from -1 (always the first) to 1.
+
+    Means over the users who clicked, bounds that hold at all looks; clicks: on what the first and the second picked.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    users: int
+    clicks: list[int]
+
+
 class ExperimentReport(msgspec.Struct):
-    """What is known of an experiment. mismatch_p: chance of users so unlike the shares; crossed: users left out."""
+    """What is known of an experiment. mismatch_p: chance of users so unlike the shares; crossed: users left out;
+    preference: where lists are interleaved, and then all that there is.
+    """
 
     name: str
     metric: str
@@ -59,6 +76,7 @@ class ExperimentReport(msgspec.Struct):
     mismatch_p: float
     mismatched: bool
     crossed: int
+    preference: PreferenceOut | None = None
 
 
 def report(experiment: Experiment, outcomes: Outcomes, dealt_ms: int, items: int) -> ExperimentReport:
@@ -86,6 +104,23 @@ def report(experiment: Experiment, outcomes: Outcomes, dealt_ms: int, items: int
         experiment.name, experiment.metric, _verdict(experiment, arms, mismatch), arms, mismatch, mismatch < BROKEN,
         outcomes.crossed,
     )  # fmt: skip
+
+
+def interleaved(experiment: Experiment, credit: Credit) -> ExperimentReport:
+    """Give the report of an experiment whose arms fill each list together."""
+    clicks = credit.clicks
+    found = preference(clicks[:, 1] - clicks[:, 0], clicks.sum(axis=1), experiment.effect)
+    told = PreferenceOut(
+        found.value, found.low, found.high, found.p, found.users, clicks.sum(axis=0).astype(int).tolist()
+    )
+    arms = [ArmReport(arm.name, credit.users, credit.lists, [], 0.0, 0.0, 0.0, []) for arm in experiment.arms]
+    first, second = (arm.name for arm in experiment.arms)
+    better = second if found.low > 0 else first if found.high < 0 else ""
+    verdict = "Undecided: go on, or stop and keep the control. Looking often does no harm."
+    if better and found.users >= FEW:
+        bounds = f"{found.low:+.1%} to {found.high:+.1%}"
+        verdict = f"{better} is preferred: {second} wins {found.value:+.1%} of a user's clicks ({bounds})."
+    return ExperimentReport(experiment.name, experiment.metric, verdict, arms, 1.0, False, 0, told)
 
 
 def _lifts(experiment: Experiment, outcomes: Outcomes, metric: str, alpha: float) -> list[Lift | None]:

@@ -61,7 +61,7 @@ class Reason(_message.Message):
     def __init__(self, code: _Optional[str] = ..., text: _Optional[str] = ..., because: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("item_id", "rank", "score", "source", "reason", "title", "sponsored")
+    __slots__ = ("item_id", "rank", "score", "source", "reason", "title", "sponsored", "variant", "image")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,8 @@ class Item(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     SPONSORED_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     rank: int
     score: float
@@ -76,7 +78,9 @@ class Item(_message.Message):
     reason: Reason
     title: str
     sponsored: bool
-    def __init__(self, item_id: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., source: _Optional[str] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ..., title: _Optional[str] = ..., sponsored: _Optional[bool] = ...) -> None: ...
+    variant: str
+    image: str
+    def __init__(self, item_id: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., source: _Optional[str] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ..., title: _Optional[str] = ..., sponsored: _Optional[bool] = ..., variant: _Optional[str] = ..., image: _Optional[str] = ...) -> None: ...
 
 class Experiment(_message.Message):
     __slots__ = ("name", "arm")

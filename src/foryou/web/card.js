@@ -14,6 +14,7 @@ const initials = (title) => title.replace(/\([^)]*\)|[^\p{L}\p{N} ]/gu, "").spli
 export function tile(item) {
   const made = h("div", { class: "tile", "aria-hidden": "true" }, initials(item.title || item.item_id));
   made.style.setProperty("--hue", hue(item.item_id));
+  if (item.image) made.append(h("img", { src: item.image, alt: "", loading: "lazy", referrerpolicy: "no-referrer" }));
   return made;
 }
 

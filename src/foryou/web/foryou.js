@@ -29,7 +29,10 @@ const deeds = {
   dislike: (item, where) => act("dislike", item, where, `Not for you: ${item.title} does not come again.`),
 };
 
-const of = (item) => ({ item_id: item.item_id, recommendation_id: item.recommendation_id ?? "", position: item.position ?? -1 });
+const of = (item) => ({
+  item_id: item.item_id, recommendation_id: item.recommendation_id ?? "", position: item.position ?? -1,
+  ...(item.variant ? { context: { variant: item.variant } } : {}),
+});
 
 async function act(action, item, where, words) {
   if (!user) {

@@ -30,7 +30,7 @@ export async function openItem(item, user, verdict, deeds) {
   sheet.scrollTop = 0;
   await trying(async () => {
     const known = await get(`/v1/items/${path(item.item_id)}`);
-    title.textContent = known.title || item.item_id;
+    title.textContent = item.variant ? item.title : known.title || item.item_id;
     about.textContent = [...known.categories, known.brand, known.price ? `price ${figure(known.price)}` : ""].filter(Boolean).join(" · ");
     const found = await get(`/v1/items/${path(item.item_id)}/similar`, { num_results: 12, user_id: user });
     const others = found.items.filter((one) => one.reason.code === "similar");

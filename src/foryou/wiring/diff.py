@@ -73,7 +73,7 @@ def diff(home: Home, a: str, b: str, requests: int, on_progress: Progress) -> Di
         raise Invalid("B", f"{b} is the same bundle", "name two; `foryou models list` shows what there is")
     for version in (a, b):
         home.models.load(version)
-    logged = _logged(home, requests)
+    logged = newest(home, requests)
     if not logged:
         raise NotFound("No answer to a user was logged; serve a while, or ask with `foryou recommend USER`")
     rewound = Rewound(home, logged, on_progress)
@@ -89,7 +89,7 @@ def diff(home: Home, a: str, b: str, requests: int, on_progress: Progress) -> Di
     return _difference(a, b, found, len(logged) - len(found))
 
 
-def _logged(home: Home, requests: int) -> list[Exposure]:
+def newest(home: Home, requests: int) -> list[Exposure]:
     """Give the newest logged answers to users, as many as wanted; the log is read from its end."""
     found: list[Exposure] = []
     for partition, end in home.log.ends(Stream.EXPOSURES).items():

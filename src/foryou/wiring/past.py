@@ -23,6 +23,7 @@ from foryou.features.tallied import shown_tallies
 from foryou.features.tried import tried
 from foryou.ingest.codec import event_of, experiment_of, exposure_of, item_of, list_of, user_of
 from foryou.serve.experiments import followed as followed_experiments
+from foryou.serve.interleaving import mixed
 from foryou.serve.lists import followed
 from foryou.serve.live import UNTRAINED, in_order
 from foryou.stores.features_sqlite import SqliteFeatures
@@ -59,8 +60,10 @@ def reproduce(home: Home, recommendation_id: str, on_progress: Progress) -> Repr
     people = _People(home, exposure)
     answer = _answer(home, exposure, view, people)
     items, scores = tuple(item.item_id for item in answer.items), tuple(item.score for item in answer.items)
+    worn = tuple(item.worn.variant if item.worn else "" for item in answer.items)
     counts.close()
-    return Reproduced(exposure, items, scores, items == exposure.items and scores == exposure.scores)
+    same = items == exposure.items and scores == exposure.scores and exposure.variants in ((), worn)
+    return Reproduced(exposure, items, scores, same)
 
 
 class _People:
@@ -100,7 +103,9 @@ def _answer(home: Home, exposure: Exposure, view: View, people: _People) -> Answ
     bundle = untrained() if exposure.bundle == UNTRAINED else home.models.load(exposure.bundle)
     hydrate = Hydrate(people, lambda: view)  # type: ignore[arg-type]
     built = Pipelines(bundle, home.config, hydrate)(experiments_of(home, exposure), exposure.now_ms)
-    return built[pipeline_of(exposure)].run([asked_in(exposure)])[0][0]
+    asked, names = asked_in(exposure), pipelines_of(exposure)
+    answers = [built[name].run([asked])[0][0] for name in names]
+    return answers[0] if len(answers) == 1 else mixed(answers[0], answers[1], asked)
 
 
 def experiments_of(home: Home, exposure: Exposure) -> Experiments:
@@ -109,10 +114,12 @@ def experiments_of(home: Home, exposure: Exposure) -> Experiments:
     return known if exposure.experiment else NO_EXPERIMENTS
 
 
-def pipeline_of(exposure: Exposure) -> str:
-    """Give the name of the pipeline that answered."""
-    arm = Assigned(exposure.experiment, Arm(name=exposure.arm, share=0))
-    return arm.key(exposure.placement) if exposure.experiment else exposure.placement
+def pipelines_of(exposure: Exposure) -> list[str]:
+    """Give the name of the pipeline that answered, or of both that filled the list."""
+    if not exposure.experiment:
+        return [exposure.placement]
+    arms = [Assigned(exposure.experiment, Arm(name=name, share=0)) for name in exposure.arm.split("/")]
+    return [arm.key(exposure.placement) for arm in arms]
 
 
 def asked_in(exposure: Exposure) -> Query:

@@ -48,6 +48,7 @@ from foryou.serve.sources import (
     Similar,
     TwoTower,
 )
+from foryou.serve.variants import Dresser
 from foryou.serve.wording import Words
 from foryou.wiring.models import Models, models_of
 
@@ -149,7 +150,7 @@ def _pipeline(
         filters=(Unavailable(), Seen(), Fed(), Filter(filters), Row(placement.new_days, models.popularity)),
         ranker=Prior() if by_source else watched(learned),
         adjusters=_adjusters(here, boosts, knots),
-        explain=Labelled(explain, words), judge=Judge(learned, boosts), expect=Expected(knots),
+        explain=Labelled(explain, words), judge=Judge(learned, boosts), expect=Expected(knots), dress=Dresser(),
     ), version)  # fmt: skip
 
 
@@ -184,8 +185,9 @@ def _unexplained(batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> li
 
 
 def _for_strangers(pipeline: Pipeline) -> Pipeline:
-    """Give the pipeline that asks no store who somebody is."""
-    return Pipeline(replace(pipeline.stages, hydrate=pipeline.stages.strangers), pipeline.version)
+    """Give the pipeline that asks no store who somebody is, and whose answers are not logged."""
+    stages = replace(pipeline.stages, hydrate=pipeline.stages.strangers, dress=Dresser(settled=True))
+    return Pipeline(stages, pipeline.version)
 
 
 def _ranking(home: Pipeline, ranker: Ranker) -> Pipeline:

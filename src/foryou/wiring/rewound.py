@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from foryou.config import Config
 from foryou.domain import catalog as catalogs
 from foryou.domain.catalog import Catalog
 from foryou.domain.clock import ManualClock
@@ -31,7 +32,7 @@ from foryou.serve.pipeline import Pipeline
 from foryou.stores.features_sqlite import SqliteFeatures
 from foryou.wiring.home import Home
 from foryou.wiring.models import untrained
-from foryou.wiring.past import Progress, asked_in, batches, experiments_of, known_in, pipeline_of
+from foryou.wiring.past import Progress, asked_in, batches, experiments_of, known_in, pipelines_of
 from foryou.wiring.pipelines import Pipelines
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Rewound:
         self.in_order = sorted(exposures, key=lambda one: (sum(one.trending.values()), one.trending_ms, one.now_ms))
         self._people = _People(home, exposures, on_progress)
         self._counts, self._tallied, self._catalogs = _Counts(home), _Counts(home), _Catalogs(home)
-        self._pipelines: dict[str, Pipelines] = {}
+        self._pipelines: dict[tuple[str, int], Pipelines] = {}
         self._built: dict[object, dict[str, Pipeline]] = {}
         self._view: View | None = None
         self._seen: dict[str, NDArray[np.float32]] = {}
@@ -57,11 +58,16 @@ class Rewound:
         self.answer(exposure)
         return self._seen
 
-    def answer(self, exposure: Exposure) -> Answer:
-        """Give the answer, without reasons, that its bundle gives now. Raises NotFound if that is gone."""
+    def answer(
+        self, exposure: Exposure, config: Config | None = None, within: Callable[[Pipeline], Pipeline] = lambda one: one
+    ) -> Answer:
+        """Give the answer, without reasons, that its bundle gives now. Raises NotFound if that is gone.
+
+        config: whose placements answer, where they are not the home's; within: gives what runs in a pipeline's stead.
+        """
         self._people.until = known_in(exposure)
         self._view = view = self._look(exposure)
-        pipeline = self._pipeline(exposure)
+        pipeline = within(self._pipeline(exposure, config or self._home.config))
         pipeline.stages.prepare(view)
         return pipeline.run([replace(asked_in(exposure), explain=False)])[0][0]
 
@@ -76,17 +82,18 @@ class Rewound:
         self._counts.close()
         self._tallied.close()
 
-    def _pipeline(self, exposure: Exposure) -> Pipeline:
-        if exposure.bundle not in self._pipelines:
+    def _pipeline(self, exposure: Exposure, config: Config) -> Pipeline:
+        of = exposure.bundle, id(config)  # it lives as long as the pipelines, which hold it
+        if of not in self._pipelines:
             named = exposure.bundle != UNTRAINED
             bundle = self._home.models.load(exposure.bundle) if named else untrained()
             hydrate = Hydrate(self._people, self._now)  # type: ignore[arg-type]
-            self._pipelines[exposure.bundle] = Pipelines(bundle, self._home.config, hydrate, self._watch)
-        known = exposure.bundle, exposure.experiment, tuple(sorted(exposure.experiments.items()))
+            self._pipelines[of] = Pipelines(bundle, config, hydrate, self._watch)
+        known = of, exposure.experiment, tuple(sorted(exposure.experiments.items()))
         if known not in self._built:
             experiments = experiments_of(self._home, exposure)
-            self._built[known] = self._pipelines[exposure.bundle](experiments, exposure.now_ms)
-        return self._built[known][pipeline_of(exposure)]
+            self._built[known] = self._pipelines[of](experiments, exposure.now_ms)
+        return self._built[known][pipelines_of(exposure)[0]]
 
     def _now(self) -> View:
         assert self._view is not None

@@ -65,8 +65,9 @@ def application() -> Litestar:
         return made
 
     speak(config.observe.log_format)
-    app = partial(rest.app, make, metrics, exposition(), watch=spans(config), told=config.observe.access_log)
-    return app(beside=grpc_door(config, metrics)) if config.serve.grpc_port else app()
+    watch = spans(config)
+    app = partial(rest.app, make, metrics, exposition(), watch=watch, told=config.observe.access_log)
+    return app(beside=grpc_door(config, metrics, watch)) if config.serve.grpc_port else app()
 
 
 def spans(config: Config) -> "Watching | None":
@@ -82,15 +83,15 @@ def spans(config: Config) -> "Watching | None":
     return Spans(config.observe.otlp_endpoint, config.observe.sample)
 
 
-def grpc_door(config: Config, metrics: Metrics) -> "Door":
-    """Give the door of gRPC. Raises Invalid where it is not installed."""
+def grpc_door(config: Config, metrics: Metrics, watch: "Watching | None" = None) -> "Door":
+    """Give the door of gRPC; watch: who looks at some calls closely. Raises Invalid where it is not installed."""
     try:
         from foryou.api import grpc
     except ImportError as error:
         raise Invalid(
             "serve.grpc_port", f"no gRPC here ({error})", "pip install 'foryou[grpc]', or set it to 0"
         ) from None
-    return grpc.door(config.serve.host, config.serve.grpc_port, metrics)
+    return grpc.door(config.serve.host, config.serve.grpc_port, metrics, watch)
 
 
 def service(home: Home, metrics: Metrics) -> Service:
@@ -206,7 +207,10 @@ def _keep_released(parts: Parts, stop: threading.Event, config: Config) -> None:
 def _measure_rollout(parts: Parts, counted: dict[tuple[str, str], int], notes: Notes) -> None:
     """Measure old and new bundle while one is rolled out. counted: (version, outcome) -> what was measured before."""
     rollout = parts.live.rollout
+    newest = parts.live.release.rollout
     parts.metrics.tried_share.set(rollout.step.share if rollout else 0.0)
+    parts.metrics.step.set(rollout.at + 1 if rollout else 0)
+    parts.metrics.returned.set(newest.since_ms / 1e3 if newest and newest.ended else 0.0)
     for version in (rollout.old, rollout.new) if rollout else ():
         if arm := parts.live.arm_of(version):
             seen = arm.health.queries - arm.health.rehearsed

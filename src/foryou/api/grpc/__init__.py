@@ -15,6 +15,7 @@ from foryou.api.grpc.recommender import Recommender
 from foryou.api.service import Service
 from foryou.domain.errors import Unavailable
 from foryou.observe.metrics import Metrics
+from foryou.observe.watching import Watch
 from foryou.v1 import foryou_pb2_grpc
 
 __all__ = ["Door", "door"]
@@ -24,15 +25,18 @@ GRACE_S = 5.0  # for calls in progress when the server stops
 Door = Callable[[Service], AbstractAsyncContextManager[None]]
 
 
-def door(host: str, port: int, metrics: Metrics) -> Door:
-    """Give what opens the port beside REST and closes it. Several processes may listen on one port."""
+def door(host: str, port: int, metrics: Metrics, watch: Watch | None = None) -> Door:
+    """Give what opens the port beside REST and closes it. Several processes may listen on one port.
+
+    watch: who looks at some calls closely; whoever made it closes it.
+    """
 
     @asynccontextmanager
     async def opened(service: Service) -> AsyncIterator[None]:
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
         )
-        calls, health = Calls(metrics), Health(service)
+        calls, health = Calls(metrics, watch), Health(service)
         foryou_pb2_grpc.add_RecommenderServicer_to_server(Recommender(service, calls), server)  # type: ignore[no-untyped-call]
         foryou_pb2_grpc.add_EventsServicer_to_server(Events(service, calls), server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(health, server)

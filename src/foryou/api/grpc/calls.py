@@ -1,6 +1,7 @@
 """What happens to every call? It is counted and timed, its deadline is read, and its errors become statuses."""
 
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -11,11 +12,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from foryou.domain.errors import Conflict, ForyouError, Invalid, NotFound, Unavailable
 from foryou.observe.metrics import Metrics
+from foryou.observe.watching import WATCHED, Watch
 
 T = TypeVar("T")
 RETRY_S = 1
 RESERVED = 0.1  # share of the time that is left to a call which its way back may take
 MAX_DEADLINE_MS = 60_000
+REQUEST_ID, MAX_ID_BYTES = b"x-request-id", 128
 _DETAILS = "grpc-status-details-bin"
 _KINDS: tuple[tuple[type[ForyouError], grpc.StatusCode], ...] = (
     (Invalid, grpc.StatusCode.INVALID_ARGUMENT),
@@ -27,14 +30,16 @@ _log = logging.getLogger(__name__)
 
 
 class Calls:
-    """Runs the body of each call."""
+    """Runs the body of each call. watch: who looks at some of them closely, such as those whose caller does."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, watch: Watch | None = None) -> None:
+        self._metrics, self._watch = metrics, watch
 
     async def __call__(self, name: str, context: Any, body: Callable[[], Awaitable[T]]) -> T:
         """Give what the body gives; its error as a status with details (google.rpc), and count the call either way."""
         started, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        watched = self._watch.begin(_headers(context)) if self._watch else None
+        token = WATCHED.set(watched)
         try:
             answer = await body()
             code = grpc.StatusCode.OK
@@ -43,11 +48,28 @@ class Calls:
             if code is grpc.StatusCode.INTERNAL:
                 _log.error("call %s failed", name, exc_info=error)
         finally:
+            WATCHED.reset(token)
+            if watched and self._watch:
+                self._watch.end(watched, f"gRPC {name}", code.value[0], called_id(context), called=True)
             self._metrics.requests.labels(f"gRPC {name}", code.name).inc()
             self._metrics.latency.labels(f"gRPC {name}").observe((time.perf_counter() - started) * 1e3)
         if code is not grpc.StatusCode.OK:
             await context.abort(code, status.message, ((_DETAILS, status.SerializeToString()),))
         return answer
+
+
+def _headers(context: Any) -> list[tuple[bytes, bytes]]:
+    """Give what the caller said beside the message, as the headers of REST are."""
+    said = [(name, value) for name, value in context.invocation_metadata() or ()]
+    return [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in said]
+
+
+def called_id(context: Any) -> str:
+    """Give the name that the caller gave the call, `x-request-id`, or a new one."""
+    for name, value in _headers(context):
+        if name == REQUEST_ID and 0 < len(value) <= MAX_ID_BYTES:
+            return value.decode("ascii", "replace")
+    return os.urandom(12).hex()
 
 
 def status_of(error: Exception) -> tuple[grpc.StatusCode, Any]:

@@ -27,7 +27,7 @@ def response(answer: schema.Recommended) -> Any:
         items=[
             pb.Item(
                 item_id=item.item_id, rank=item.rank, score=item.score, source=item.source, title=item.title,
-                sponsored=item.sponsored,
+                sponsored=item.sponsored, variant=item.variant or None, image=item.image or None,
                 reason=pb.Reason(code=item.reason.code, text=item.reason.text, because=item.reason.because),
             )
             for item in answer.items

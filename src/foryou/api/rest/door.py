@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 
 from foryou.observe.metrics import Metrics
 from foryou.observe.said import say
-from foryou.observe.watching import WATCHED, Watch
+from foryou.observe.watching import WATCHED, Watch, Watched
 
 CLIENT_GONE = 499  # no answer was begun: the client had left
 LEAST_FAILED, LEAST_NONE = 499, 1_000  # statuses from which on a request is told
@@ -75,11 +75,19 @@ class Door:
         template = scope.get("path_template")
         return f"{scope['method']} {template}" if template else UNMATCHED
 
-    def noted(self, method: str, template: str, status: int, seconds: float) -> None:
-        """Note how a request went that was answered before it came here."""
+    def begun(self, scope: HTTPScope) -> Watched | None:
+        """Give what to note in, where a request that does not come here is looked at closely."""
+        return self._watch.begin(scope["headers"]) if self._watch else None
+
+    def noted(
+        self, method: str, template: str, status: int, seconds: float, watched: Watched | None = None, name: bytes = b""
+    ) -> None:
+        """Note how a request went that was answered before it came here. name: its X-Request-Id."""
         count, latency = self._meters_of(method, template, status)
         count.inc()
         latency.observe(seconds * 1e3)
+        if watched and self._watch:
+            self._watch.end(watched, f"{method} {template}", status, name.decode())
 
     def _meters_of(self, method: str, template: str | None, status: int) -> tuple[Counter, Histogram]:
         key = (method if template else "", template, status)  # without a template the method is anything

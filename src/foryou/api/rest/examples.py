@@ -11,12 +11,13 @@ _NAME = "c0ffee00c0ffee00c0ffee00c0ffee00"
 _REASON: Json = {"code": "item_to_item", "text": "Because you bought Dune", "because": ["dune"]}
 _SHOWN: Json = {
     "item_id": "arrakis", "rank": 1, "score": 0.93, "source": "item_to_item", "reason": _REASON, "title": "Arrakis",
-    "sponsored": False,
+    "sponsored": False, "variant": "desert.3f2a", "image": "https://pictures.example/desert.jpg",
 }  # fmt: skip
 _ITEM: Json = {
     "title": "Arrakis", "categories": ["Books", "Science fiction"], "attributes": {"language": "en"},
     "text": "What became of the desert planet.", "price": 12.5, "brand": "Ace", "published_ms": 1_700_000_000_000,
     "expires_ms": 0, "status": "available", "tags": ["classic"], "embedding": [],
+    "variants": [{"name": "desert", "title": "Arrakis", "image": "https://pictures.example/desert.jpg"}],
 }  # fmt: skip
 _QUESTION: Json = {"item_id": "arrakis", "title": "Arrakis", "categories": ["Books", "Science fiction"]}
 _PROFILE: Json = {"age": 34, "gender": "f", "location": "Oslo", "attributes": {"newsletter": "weekly"}}
@@ -34,6 +35,7 @@ _TRIAL: Json = {
     ],
     "placements": ["home"], "salt": "sources", "start_ms": 1_700_000_000_000, "stop_ms": 0, "metric": "ctr",
     "effect": 0.05, "guardrails": [{"metric": "revenue", "drop": 0.1}], "pre_days": 28.0,
+    "kind": "split",
 }  # fmt: skip
 _TRIED: Json = {
     "name": "sources", "state": "running", **_TRIAL, "slots": [["collaborative", 5_000], ["content", 5_000]],
@@ -68,7 +70,7 @@ EXAMPLES: dict[Any, Json] = {
             }],
             "coverage": 0.41, "coverage_low": 0.4, "coverage_high": 0.42, "broken": [],
         }],
-        "mismatch_p": 1.0, "mismatched": False, "crossed": 0,
+        "mismatch_p": 1.0, "mismatched": False, "crossed": 0, "preference": None,
     },
     schema.Recommended: {
         "recommendation_id": _NAME, "items": [_SHOWN], "model_version": "20260101-000000-1a2b",

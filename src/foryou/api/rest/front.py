@@ -78,13 +78,15 @@ class Front:
             if found is None or found.turn != service.prepared.turn:
                 found = self._found(service, key)
             if found is not None:
+                watched = self._door.begun(scope)
                 status = 304 if wanted and matches(wanted, found.etag) else 200
-                await answer(scope, found, status, send)
-                self._door.noted("GET", path, status, time.perf_counter() - started)
+                name = await answer(scope, found, status, send)
+                self._door.noted("GET", path, status, time.perf_counter() - started, watched, name)
                 return True
         if service.refuses():
-            await refuse(scope, send)
-            self._door.noted(scope["method"], path, 503, 0.0)
+            watched = self._door.begun(scope)
+            name = await refuse(scope, send)
+            self._door.noted(scope["method"], path, 503, 0.0, watched, name)
             return True
         return False
 
@@ -130,19 +132,21 @@ class Front:
         return Segment(placement, ask.context.device), Kind(k, spoken)
 
 
-async def answer(scope: HTTPScope, found: Encoded, status: int, send: Send) -> None:
-    """Send the page, or only that it is still the same."""
+async def answer(scope: HTTPScope, found: Encoded, status: int, send: Send) -> bytes:
+    """Send the page, or only that it is still the same; gives the name of the request."""
     headers, body = (found.headers, found.body) if status == 200 else (found.headers[2:], b"")
     name = (REQUEST_ID, request_id(scope))
     await send({"type": "http.response.start", "status": status, "headers": (*headers, name)})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+    return name[1]
 
 
-async def refuse(scope: HTTPScope, send: Send) -> None:
-    """Say that this is too much, and when to come again."""
-    headers = (*REFUSED, (REQUEST_ID, request_id(scope)))
+async def refuse(scope: HTTPScope, send: Send) -> bytes:
+    """Say that this is too much, and when to come again; gives the name of the request."""
+    headers = (*REFUSED, name := (REQUEST_ID, request_id(scope)))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": TOO_MUCH, "more_body": False})
+    return name[1]
 
 
 def matches(wanted: bytes, etag: bytes) -> bool:

@@ -37,7 +37,7 @@ from foryou.api.schema.onboarding import (
 )
 from foryou.api.schema.pages import MAX_ROW_ITEMS, MAX_ROWS, Page, PageAsk, WireRow
 from foryou.api.schema.problems import Problem, ProblemPart
-from foryou.api.schema.things import Erased, ItemIn, UserIn, UserOut, Written, said
+from foryou.api.schema.things import Erased, ItemIn, UserIn, UserOut, VariantIn, Written, said
 from foryou.api.schema.wire import (
     CURSOR_CHARS,
     LATEST_MS,
@@ -112,6 +112,7 @@ __all__ = [
     "Trending",
     "UserIn",
     "UserOut",
+    "VariantIn",
     "WhyAsk",
     "Wire",
     "WireExperiment",

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from foryou.api.schema.wire import CURSOR_CHARS, MAX_RESULTS, Count, Id, Language, MaybeId, Wire
 from foryou.domain.expression import MAX_CHARS
@@ -55,7 +55,9 @@ class WireReason(msgspec.Struct):
 
 
 class WireItem(msgspec.Struct):
-    """One item of an answer."""
+    """One item of an answer. Of items with variants: `variant`, how it is shown, which events give back in their
+    context, and the address of its `image`.
+    """
 
     item_id: str
     rank: int
@@ -64,6 +66,8 @@ class WireItem(msgspec.Struct):
     reason: WireReason
     title: str = ""
     sponsored: bool = False
+    variant: str | UnsetType = UNSET
+    image: str | UnsetType = UNSET
 
 
 class WireExperiment(msgspec.Struct):

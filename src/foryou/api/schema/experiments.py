@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from foryou.api.schema.lists import Time
 from foryou.api.schema.wire import Wire
-from foryou.domain.experiment import MAX_ARMS
+from foryou.domain.experiment import MAX_ARMS, SPLIT
 from foryou.domain.release import MAIN
 
 Metric = Annotated[str, Meta(max_length=32, description="ctr, clicks, conversion, dwell, revenue or diversity")]
@@ -52,6 +52,9 @@ class ExperimentIn(Wire):
     pre_days: Annotated[
         float, Meta(ge=0, le=365, description="days before the start that tell users apart (CUPED)")
     ] = 28.0
+    kind: Annotated[
+        str, Meta(pattern="^(split|interleave)$", description="interleave: both of two arms fill each list, in turn")
+    ] = SPLIT
 
 
 class ArmOut(msgspec.Struct):
@@ -87,6 +90,7 @@ class ExperimentOut(msgspec.Struct):
     guardrails: list[GuardrailOut]
     pre_days: float
     slots: list[list[str | int]]
+    kind: str = SPLIT
 
 
 class ExperimentsOut(msgspec.Struct):

@@ -6,6 +6,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from foryou.api.schema.wire import LATEST_MS, Attributes, Wire
+from foryou.domain.errors import Invalid
+from foryou.domain.item import Variant
+
+
+class VariantIn(Wire):
+    """One way to show an item."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    title: Annotated[str, Meta(max_length=1_000, description="empty = the item's")] = ""
+    image: Annotated[str, Meta(max_length=2_048, description="address of a picture")] = ""
 
 
 class ItemIn(Wire):
@@ -24,6 +34,7 @@ class ItemIn(Wire):
     status: Annotated[str, Meta(pattern="^(available|unavailable)$")] | UnsetType = UNSET
     tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=64)] | UnsetType = UNSET
     embedding: Annotated[list[Annotated[float, Meta(ge=-1e6, le=1e6)]], Meta(max_length=2_048)] | UnsetType = UNSET
+    variants: Annotated[list[VariantIn], Meta(max_length=20, description="ways to show it")] | UnsetType = UNSET
 
 
 class UserIn(Wire):
@@ -68,4 +79,14 @@ class Written(msgspec.Struct):
 def said(body: ItemIn | UserIn) -> dict[str, Any]:
     """Give the fields that were sent."""
     sent = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
+    return found | {"variants": _variants(found["variants"])} if "variants" in found else found
+
+
+def _variants(sent: tuple[VariantIn, ...]) -> tuple[Variant, ...]:
+    """Give the variants that were sent. Raises Invalid for a name that is there twice."""
+    names = [one.name for one in sent]
+    for place, name in enumerate(names):
+        if names.index(name) != place:
+            raise Invalid(f"variants/{place}/name", f"{name!r} is said twice", "give each variant a name of its own")
+    return tuple(Variant(one.name, one.title, one.image) for one in sent)
