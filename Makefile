@@ -20,7 +20,7 @@ $(VENV)/run: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(PIP) uv
-	$(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]' || $(PIP) --no-compile --editable '.[dev]'
+	$(BIN)/uv pip install --system-certs --quiet --constraint constraints.txt --editable '.[dev]' || $(PIP) --no-compile --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/run ## import, train, evaluate, serve, show (ARGS="--once --json", --data PATH, --help)

@@ -1,6 +1,7 @@
 """Does every record of the log reach the stores once, whatever is killed on the way?"""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from foryou.domain.clock import HOUR_MS, ManualClock
-from foryou.domain.errors import Conflict, StalePosition, Unavailable
+from foryou.domain.errors import Conflict, Refused, StalePosition, Unavailable
 from foryou.domain.event import Action, Event, hash64
 from foryou.domain.exposure import Exposure
 from foryou.domain.item import ItemChange
@@ -338,6 +339,26 @@ def test_a_repeat_in_the_log_changes_nothing(log: SqliteLog, stores: Stores) -> 
     after = stores.state(["ann"])
     assert after[1] == before[1]
     assert after[0][0][:3] == before[0][0][:3]
+
+
+def test_records_of_another_log_are_not_taken_for_those_of_this_one(
+    filled: SqliteLog, stores: Stores, others: Stores, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The log of before is gone, and a new one begins: its first records have offsets that were folded already."""
+    before = worker(filled, stores)
+    caught_up(before)
+    before.release()
+    with closing(SqliteLog(tmp_path / "new", clock)) as new:
+        append(new, did("u1", "film-1", 1))
+        behind = worker(new, stores)
+        behind.lease()
+        with pytest.raises(
+            Refused, match=r"stand at \d+ of events in partition \d, where the log ends at -?\d.*refold"
+        ):
+            behind.behind()
+        with pytest.raises(Refused):
+            behind.catch_up()
+        assert caught_up(worker(new, others)).events == 1
 
 
 def test_while_one_worker_has_the_lease_another_has_to_wait(filled: SqliteLog, stores: Stores) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from foryou.domain.errors import Incomplete, Unavailable
+from foryou.domain.errors import Incomplete, Refused, Unavailable
 from foryou.domain.item import Item, changed
 from foryou.domain.log import Position, Stream
 from foryou.domain.ports import EventLog, FeatureStore, ItemStore, Share
@@ -190,12 +190,21 @@ class Worker:
         return done
 
     def behind(self) -> dict[Stream, int]:
-        """Give how many records of each stream it has yet to fold, about."""
+        """Give how many records of each stream it has yet to fold, about.
+
+        Raises Refused if records are ahead of the log: they were folded from another one, and what this one holds up to
+        there would be taken for folded.
+        """
         left = dict.fromkeys(FOLDED, 0)
         own = self.partitions()
         for stream in BY_USER:
             ends = self._log.ends(stream, exact=False)
-            left[stream] = sum(ends[one] - self._position(one)[stream] for one in own if one in ends)
+            stands = {one: self._position(one)[stream] for one in own}
+            if any(
+                stood > ends.get(one, -1) for one, stood in stands.items()
+            ):  # or another worker was faster than ends
+                _must_not_be_ahead(stream, stands, self._log.ends(stream, exact=False))
+            left[stream] = sum(ends[one] - stood for one, stood in stands.items() if one in ends)
         if self._items:
             position = self._items.position()
             ends = self._log.ends(Stream.ITEMS, exact=False)
@@ -282,3 +291,13 @@ class Worker:
     def _stands(self, partition: int) -> dict[str, int]:
         after = self._features.position(partition)
         return {name.value: after.get(name, -1) for name in BY_USER}
+
+
+def _must_not_be_ahead(stream: Stream, stands: Position, ends: Position) -> None:
+    for partition, stood in stands.items():
+        if stood > (end := ends.get(partition, -1)):
+            raise Refused(
+                f"the records stand at {stood:,} of {stream} in partition {partition}, where the log ends at {end:,}: "
+                "they were folded from another log, or this one was cut; give this log a feature store of its own, or "
+                "fold all of it anew with `foryou refold`"
+            )

@@ -11,7 +11,7 @@ from foryou.domain.item import ItemChange
 from foryou.domain.records import UserChange
 
 STRUCTS: dict[str, type[Event | ItemChange | UserChange]] = {"items": ItemChange, "users": UserChange, "events": Event}
-NOT_MAPPED = frozenset({"op"})  # of changes: an import puts
+NOT_MAPPED = frozenset({"op", "variants"})  # an import puts; a column holds no pictures and titles together
 UNITS = ("s", "ms", "us", "ns", "iso", "year")  # of time; also a pattern of strptime, such as "%d-%b-%Y"
 INDEX = "@index"  # with `each`: the place in the lists, from 0, as a column
 SKIP = "skip"  # instead of an action: leave the row out
