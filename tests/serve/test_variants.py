@@ -19,7 +19,7 @@ from foryou.domain.exposure import Exposure
 from foryou.domain.item import Item, ItemChange, Variant
 from foryou.domain.records import EXPECTED_UNIT, Core, Firsts, Tallies
 from foryou.domain.slate import Query
-from foryou.domain.variants import Dressed, key_of, marked, unmarked
+from foryou.domain.variants import Dressed, key_of, mark_of, marked, unmarked
 from foryou.features.dressed import PRIOR, PRIOR_SEGMENT, dressed, strikes
 from foryou.features.fold import fold, fold_parts
 from foryou.features.tallied import shown_tallies
@@ -142,7 +142,7 @@ def test_posteriors_are_those_of_the_plain_words() -> None:
 def test_no_variant_is_ever_without_a_chance_and_items_of_any_number_of_variants_stand_together() -> None:
     three = (*TWO, Variant("third"))
     counts = {"calm": (500, 50.0), "wild": (1, 50.0)}
-    found = chances([("war-1", TWO), ("love-1", three)], [SEGMENT, SEGMENT], dressed(known(counts), NOW_MS))
+    found = chances([("war-1", TWO), ("love-1", three)], [mark_of(SEGMENT)] * 2, dressed(known(counts), NOW_MS))
     assert found.shape == (2, 3)
     assert found.sum(axis=1) == pytest.approx(1.0)
     assert found[0, 1] == pytest.approx(FLOOR / 2, rel=0.01)

@@ -7,12 +7,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foryou.domain.event import hash64
+from foryou.domain.event import hash64, hashes
 from foryou.domain.item import Variant
 from foryou.domain.ragged import Ragged
 
 U64 = NDArray[np.uint64]
 Floats = NDArray[np.float64]
+REMEMBERED = 20_000  # items whose variants are kept decoded
 MARK = "."  # between the name of a variant and the mark of a segment; names may hold it
 _decoder = msgspec.json.Decoder(tuple[Variant, ...])
 
@@ -22,9 +23,19 @@ def key_of(item_id: str, variant: str) -> int:
     return hash64(f"{item_id}\0{variant}")
 
 
+def keys_of(said: list[str]) -> U64:
+    """Give the keys of many, each said as `item_id`, NUL, `variant`: `key_of` at once.  uint64 [n]"""
+    return hashes(said)
+
+
+def mark_of(segment: str) -> str:
+    """Give what stands behind the name of a variant that was chosen for a segment: four digits of its hash."""
+    return f"{MARK}{hash64(segment) & 0xFFFF:04x}"
+
+
 def marked(name: str, segment: str) -> str:
-    """Give how a variant is called that was chosen for a segment: the name, and four digits of the segment's hash."""
-    return f"{name}{MARK}{hash64(segment) & 0xFFFF:04x}"
+    """Give how a variant is called that was chosen for a segment."""
+    return name + mark_of(segment)
 
 
 def unmarked(variant: str) -> str:
@@ -43,6 +54,7 @@ class Variants:
     number: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     said: Ragged = field(default_factory=lambda: Ragged(np.zeros(1, np.int64), np.zeros(0, np.uint8)))
     changed: Mapping[int, tuple[Variant, ...]] = field(default_factory=dict)
+    known: dict[int, tuple[Variant, ...]] = field(default_factory=dict, compare=False)  # decoded already
 
     @staticmethod
     def of_rows(rows: Sequence[tuple[Variant, ...]]) -> "Variants":
@@ -57,16 +69,19 @@ class Variants:
 
     def of(self, number: int) -> tuple[Variant, ...]:
         """Give the variants of an item, in their order."""
-        if (found := self.changed.get(number)) is not None:
+        if (found := self.changed.get(number)) is not None or (found := self.known.get(number)) is not None:
             return found
         place = int(np.searchsorted(self.number, number))
         if place == len(self.number) or self.number[place] != number:
             return ()
-        return _decoder.decode(self.said.of(place).tobytes())
+        decoded = _decoder.decode(self.said.of(place).tobytes())
+        if len(self.known) < REMEMBERED:
+            self.known[number] = decoded
+        return decoded
 
     def replaced(self, rows: Mapping[int, tuple[Variant, ...]]) -> "Variants":
         """Give the same with these rows in place of the old ones."""
-        return Variants(self.number, self.said, {**self.changed, **rows}) if rows else self
+        return Variants(self.number, self.said, {**self.changed, **rows}, self.known) if rows else self
 
 
 NO_VARIANTS = Variants()

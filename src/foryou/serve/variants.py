@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foryou import kernels
-from foryou.domain.event import hash64
 from foryou.domain.item import Variant
 from foryou.domain.records import Core
 from foryou.domain.slate import Query, QueryBatch, Slate
-from foryou.domain.variants import Dressed, Wardrobe, Worn, key_of, marked
+from foryou.domain.variants import Dressed, Wardrobe, Worn, keys_of, mark_of
 from foryou.features.dressed import strikes
 
 FLOOR = 0.02  # of the chance is the same for all variants, so that none is ever without
@@ -25,29 +24,37 @@ def segment_of(query: Query, core: Core) -> str:
     return f"{core.gender}/{group}/{query.device or core.device}"
 
 
-def chances(items: Sequence[Item], segments: Sequence[str], known: Dressed) -> NDArray[np.float32]:
+def chances(items: Sequence[Item], marks: Sequence[str], known: Dressed) -> NDArray[np.float32]:
     """Give the chance of each variant of each item to be the best for a segment: float32 [m, most variants].
 
-    Thompson sampling, whose chances are an integral (`kernels.hopes`); an item's chances sum to 1.
+    marks: of the segments (`mark_of`). Thompson sampling, whose chances are an integral (`kernels.hopes`); an item's
+    chances sum to 1.
     """
-    shape = len(items), max(len(variants) for _, variants in items)
-    there = np.zeros(shape, np.bool_)
-    keys, own = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
-    for row, ((item_id, variants), segment) in enumerate(zip(items, segments, strict=True)):
-        there[row, : len(variants)] = True
-        for place, variant in enumerate(variants):
-            keys[row, place] = key_of(item_id, variant.name)
-            own[row, place] = key_of(item_id, marked(variant.name, segment))
-    mean, deviation = strikes(*known.of(keys), *known.of(own), there)
-    weight = np.empty(shape, np.float32)
+    count = np.array([len(variants) for _, variants in items])
+    there = np.arange(count.max()) < count[:, None]
+    said = [f"{item_id}\0{one.name}" for item_id, variants in items for one in variants]
+    own = [
+        f"{item_id}\0{one.name}{mark}"
+        for (item_id, variants), mark in zip(items, marks, strict=True) for one in variants
+    ]  # fmt: skip
+    found = []
+    for column in known.of(keys_of(said + own)):
+        for part in (column[: len(said)], column[len(said) :]):
+            found.append(np.zeros(there.shape))
+            found[-1][there] = part
+    taken, own_taken, expected, own_expected = found
+    mean, deviation = strikes(taken, expected, own_taken, own_expected, there)
+    weight = np.empty(there.shape, np.float32)
     kernels.hopes(there, mean, np.float32(TEMPER) * deviation, FLOOR, weight)
     return weight
 
 
-def drawn(chance: NDArray[np.float32], seed: int) -> int:
-    """Give the place that one number of the seed falls on. chance float32 [n] sums to 1"""
-    found = int(np.searchsorted(np.cumsum(chance), kernels.uniform(np.uint64(seed))[1], "right"))
-    return min(found, len(chance) - 1)
+def drawn(chance: NDArray[np.float32], seeds: Sequence[int]) -> list[int]:
+    """Give for each item the place that one number of its seed falls on. chance float32 [m, n], a row sums to 1"""
+    number = np.array([kernels.uniform(np.uint64(seed))[1] for seed in seeds])
+    last = (chance > 0).sum(axis=1) - 1  # what rounding leaves over falls to the last one
+    found: list[int] = np.minimum((chance.cumsum(axis=1) <= number[:, None]).sum(axis=1), last).tolist()
+    return found
 
 
 class Dresser:
@@ -58,23 +65,24 @@ class Dresser:
 
     def __call__(self, batch: QueryBatch, slate: Slate, best: NDArray[np.int32]) -> Wardrobe:
         """Give how those of the candidates best [B, k] (-1 = none) are shown that have variants."""
-        catalog, places, items, segments = batch.view.catalog, [], list[Item](), list[str]()
-        for b, row in enumerate(best.tolist()):
-            segment = ""
-            for c in row:
-                variants = catalog.variants.of(int(slate.item[b, c])) if c >= 0 else ()
+        catalog, places, items, marks = batch.view.catalog, [], list[Item](), list[str]()
+        seeds, numbers = list[int](), np.where(best < 0, 0, np.take_along_axis(slate.item, np.maximum(best, 0), axis=1))
+        for b, (row, own) in enumerate(zip(best.tolist(), numbers.tolist(), strict=True)):
+            mark = ""
+            for c, number in zip(row, own, strict=True):
+                variants = catalog.variants.of(number) if number else ()
                 if variants:
-                    segment = segment or segment_of(batch.query[b], batch.core[b])
-                    places.append((b, c))
-                    items.append((catalog.id_of(int(slate.item[b, c])), variants))
-                    segments.append(segment)
+                    mark = mark or mark_of(segment_of(batch.query[b], batch.core[b]))
+                    places.append((b, c, number))
+                    items.append((catalog.id_of(number), variants))
+                    marks.append(mark)
+                    seeds.append((batch.query[b].seed ^ int(catalog.hash[number])) & 0xFFFFFFFFFFFFFFFF)
         if not places:
             return {}
-        weight, found = chances(items, segments, batch.view.tried.dressed), Wardrobe()
-        for place, (item_id, variants), segment, chance in zip(places, items, segments, weight, strict=True):
-            seed = (batch.query[place[0]].seed ^ hash64(item_id)) & 0xFFFFFFFFFFFFFFFF
-            at = int(np.argmax(chance)) if self._settled else drawn(chance[: len(variants)], seed)
-            one, title = variants[at], variants[at].title or catalog.title_of(int(slate.item[place]))
-            name = one.name if self._settled else marked(one.name, segment)
-            found[place] = Worn(name, title, one.image, 1.0 if self._settled else float(chance[at]))
+        weight, found = chances(items, marks, batch.view.tried.dressed), Wardrobe()
+        chosen = np.argmax(weight, axis=1).tolist() if self._settled else drawn(weight, seeds)
+        for row, ((b, c, number), at) in enumerate(zip(places, chosen, strict=True)):
+            one = items[row][1][at]
+            name, chance = (one.name, 1.0) if self._settled else (one.name + marks[row], float(weight[row, at]))
+            found[b, c] = Worn(name, one.title or catalog.title_of(number), one.image, chance)
         return found
