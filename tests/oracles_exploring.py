@@ -81,3 +81,19 @@ def explore(weight: Numbers, best: Ints, share: float, seed: int, pin: Ints) -> 
         other = j + math.floor(u * (len(picked) - j))
         picked[j], picked[other] = picked[other], picked[j]
     return {c: (free[j] + 1, (1 - beyond) * chance[c] + beyond * more[c]) for j, c in enumerate(picked)}
+
+
+def dealt(weight: Numbers, best: Ints, share: float, pin: Ints) -> list[dict[int, float]]:
+    """Give, for each place of the list, who stands there with what chance."""
+    shown = [c for c in best if c >= 0]
+    free = [place for place, c in enumerate(shown) if not pin[c]][::-1]
+    most, least = min(len(free), sum(w > 0 for w in weight)), math.floor(share * len(shown))
+    beyond = share * len(shown) - least
+    found = [{c: 1.0} for c in shown]
+    for likely, wanted in ((1 - beyond, min(least, most)), (beyond, min(least + 1, most))):
+        own = shares(weight, wanted)
+        for place in free[:wanted]:
+            found[place][shown[place]] -= likely
+            for c, chance in enumerate(own):
+                found[place][c] = found[place].get(c, 0.0) + likely * chance / wanted
+    return found

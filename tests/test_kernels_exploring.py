@@ -118,6 +118,22 @@ def test_the_chance_that_is_noted_is_the_frequency_of_being_drawn(share: float) 
     assert (pin > 0).sum() / times == pytest.approx(10 * share, abs=0.02)
 
 
+@SOME
+@given(tables(), SHARES)
+def test_the_chances_of_a_list_are_those_of_the_plain_words(one: dict, share: float) -> None:
+    weight = np.where(one["kept"] & (one["pin"] == 0), np.exp(one["mean"]), 0).astype(np.float32)
+    for b in range(len(weight)):
+        weight[b, one["best"][b][one["best"][b] >= 0]] = 0  # who is shown is not drawn
+    chance = np.full((*weight.shape, one["best"].shape[1]), np.nan, np.float32)
+    kernels.dealt(weight, one["best"], one["k"], share, one["pin"], chance)
+    for b in range(len(weight)):
+        found = oracles.dealt(weight[b].tolist(), one["best"][b], share, one["pin"][b])
+        for place, wanted in enumerate(found):
+            given = [wanted.get(c, 0.0) for c in range(weight.shape[1])]
+            assert chance[b, :, place].tolist() == pytest.approx(given, rel=1e-4, abs=1e-5)
+        assert not chance[b, :, len(found) :].any()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.2, 0.37])
 @pytest.mark.parametrize("pinned", [(), (9, 4)])
 def test_the_chances_of_a_list_are_the_frequencies_of_what_is_drawn(share: float, pinned: tuple[int, ...]) -> None:
