@@ -99,7 +99,6 @@ KILLS = [(one, "begun") for one in KILLED] + [("publish", "done")]
 
 
 @pytest.mark.long
-@pytest.mark.drill
 @pytest.mark.parametrize(("step", "event"), KILLS)
 def test_a_job_killed_at_a_step_goes_on_there_and_gives_the_same(
     home: Home, calm: ModelBundle, step: str, event: str
@@ -112,18 +111,6 @@ def test_a_job_killed_at_each_of_its_steps_goes_on_there_and_gives_the_same(home
     for step, event in sorted(KILLS, key=lambda kill: KILLED.index(kill[0])):
         killed(home, step, event)
     ended(home, calm, KILLED[:-1])
-
-
-def test_the_report_stands_in_the_bundle_and_names_the_verdict_and_the_one_that_serves(home: Home) -> None:
-    first = made(home)
-    page = first.files[REPORT].read_text(encoding="utf-8")
-    assert first.manifest.gate.verdict in page
-    assert "None served when this one was made" in page
-    second = made(home)
-    page = second.files[REPORT].read_text(encoding="utf-8")
-    assert f"Beside {first.manifest.version}" in page
-    assert second.manifest.gate.metrics["overlap_at_10"] > 0.9  # of the same log
-    assert "http://" not in page.replace("http://www.w3.org", "")
 
 
 def test_a_job_whose_time_is_over_keeps_what_it_did(home: Home) -> None:
@@ -144,12 +131,20 @@ def test_a_run_of_other_settings_is_not_gone_on_with(home: Home) -> None:
     other.close()
 
 
-def test_mlflow_hears_of_every_bundle_and_which_one_is_in_force(base: Path, tmp_path: Path) -> None:
+def test_the_report_names_the_verdict_and_the_one_that_serves_and_mlflow_hears_of_both_bundles(
+    base: Path, tmp_path: Path
+) -> None:
     from mlflow.tracking import MlflowClient
 
     shutil.copytree(base, tmp_path / "home")
     home = opened(tmp_path / "home", tracking=str(tmp_path / "runs"), tracking_model="shop")
     first, second = made(home), made(home)
+    page, later = (one.files[REPORT].read_text(encoding="utf-8") for one in (first, second))
+    assert first.manifest.gate.verdict in page
+    assert "None served when this one was made" in page
+    assert f"Beside {first.manifest.version}" in later
+    assert second.manifest.gate.metrics["overlap_at_10"] > 0.9  # of the same log
+    assert "http://" not in later.replace("http://www.w3.org", "")
     client = MlflowClient(str(tmp_path / "runs"), str(tmp_path / "runs"))
     versions = {one.tags["foryou.version"]: one for one in client.search_model_versions("name = 'shop'")}
     assert set(versions) == {first.manifest.version, second.manifest.version}

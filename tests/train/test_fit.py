@@ -25,6 +25,7 @@ from foryou.wiring.training import fitting, plain, rehearsal
 
 DAY_MS = 86_400_000
 WORLD = World(now_ms=START_MS, users=80, items=300, events=2_000)  # 50 favourites each, 21 of them rated
+LITTLE = World(now_ms=START_MS, users=40, items=80, events=600)  # where the size proves nothing
 SMALL = msgspec.structs.replace(Config(), train=Train(width=12, iterations=4))
 
 
@@ -98,9 +99,8 @@ def test_the_favourite_categories_that_were_planted_are_recommended(
 
 
 def test_fitting_twice_gives_the_same_bits() -> None:
-    little = World(now_ms=START_MS, users=40, items=80, events=600)
-    catalog = catalog_of(little)
-    log = log_of(little, catalog)
+    catalog = catalog_of(LITTLE)
+    log = log_of(LITTLE, catalog)
     bundle, again = (fitting(SMALL, quiet).bundle(log, catalog, "v1", 77, Path("not used"))[0] for _ in range(2))
     assert "mlp-layer0.weight" in bundle.arrays
     assert again.manifest.settings == bundle.manifest.settings

@@ -91,8 +91,8 @@ def test_heaviest_links_groups_and_lists_of_items_name_their_items() -> None:
 def test_graph_and_towers_stand_beside_the_ids_of_their_items_too(tmp_path: Path) -> None:
     placement = Placement(graph=20, two_tower=20)
     config = msgspec.structs.replace(test_two_tower_served.WANTED, placements={"home": placement})
-    catalog = test_fit.catalog_of(test_fit.WORLD)
-    log = test_fit.log_of(test_fit.WORLD, catalog)
+    catalog = test_fit.catalog_of(test_fit.LITTLE)
+    log = test_fit.log_of(test_fit.LITTLE, catalog)
     bundle, _ = fitting(config, test_fit.quiet).bundle(log, catalog, "v1", 77, tmp_path / "work")
     home = worlds.home_in(tmp_path / "home")
     home.models.publish_catalog(catalog)

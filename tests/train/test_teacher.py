@@ -6,13 +6,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tables import START_MS
-from test_fit import SMALL, catalog_of, log_of, quiet
+from test_fit import LITTLE, SMALL, catalog_of, log_of, quiet
 from test_rank import FIT, settings, world
 
 from foryou.domain.errors import Invalid, Refused
 from foryou.models.mlp import Ranker
-from foryou.simulate.world import World
 from foryou.train import rank, teacher
 from foryou.train.rank import learned
 from foryou.train.ranker import Groups, fit_mlp, told
@@ -103,9 +101,8 @@ def test_of_watch_time_there_is_none() -> None:
 
 def test_a_bundle_is_taught_by_the_file_of_its_home_and_says_so(tmp_path: Path) -> None:
     config = msgspec.structs.replace(TEACHING, home=str(tmp_path))
-    little = World(now_ms=START_MS, users=40, items=80, events=600)
-    catalog = catalog_of(little)
-    log = log_of(little, catalog)
+    catalog = catalog_of(LITTLE)
+    log = log_of(LITTLE, catalog)
     before, _ = fitting(config, quiet).bundle(log, catalog, "v1", 77, tmp_path)
     assert "teacher_share" not in before.manifest.report
     found = fitting(config, quiet).teach(log.part(0, int(0.9 * len(log))), catalog, tmp_path)

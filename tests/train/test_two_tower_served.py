@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from tables import START_MS, table
-from test_fit import WORLD, catalog_of, log_of, quiet
+from test_fit import LITTLE, catalog_of, log_of, quiet
 
 from foryou.config import Config, Placement, Train, TwoTower
 from foryou.domain import catalog as catalogs
@@ -21,8 +21,8 @@ WANTED = msgspec.structs.replace(Config(), train=TRAIN, placements={"home": Plac
 
 
 def test_a_quota_has_them_trained_served_and_ranked_by(tmp_path: Path) -> None:
-    catalog = catalog_of(WORLD)
-    log = log_of(WORLD, catalog)
+    catalog = catalog_of(LITTLE)
+    log = log_of(LITTLE, catalog)
     bundle, report = fitting(WANTED, quiet).bundle(log, catalog, "v1", 77, tmp_path)
     assert bundle.manifest.schema == fingerprint(tuple(TOWER_PRIORS)) != fingerprint(FEATURES)
     assert bundle.arrays["tower-vectors"].shape == (len(catalog) + 1, 24)
@@ -31,7 +31,7 @@ def test_a_quota_has_them_trained_served_and_ranked_by(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []  # no checkpoint is left
     lived = rehearsal(bundle, catalog, WANTED, plain(WANTED))
     lived.feed_all(log.events(catalog))
-    users = list(WORLD.tastes())[:10]
+    users = list(LITTLE.tastes())[:10]
     answers = lived.ask([*users, "nobody"], [START_MS] * 11, 10)
     found = [name for answer in answers for item in answer.items for name in item.found_by]
     assert found.count("two_tower") > 20
@@ -43,8 +43,8 @@ def test_a_quota_has_them_trained_served_and_ranked_by(tmp_path: Path) -> None:
 
 
 def test_a_bundle_without_them_serves_a_placement_that_asks_for_them(tmp_path: Path) -> None:
-    catalog = catalog_of(WORLD)
-    log = log_of(WORLD, catalog)
+    catalog = catalog_of(LITTLE)
+    log = log_of(LITTLE, catalog)
     plainly = msgspec.structs.replace(WANTED, placements={"home": Placement()})
     bundle, _ = fitting(plainly, quiet).bundle(log, catalog, "v1", 77, tmp_path)
     assert not [name for name in bundle.arrays if name.startswith("tower-")]

@@ -12,8 +12,8 @@ GRAVE = {"serious", "critical"}
 SEEN = [
     pytest.param(DESK, "dark", id="desk-dark"),
     pytest.param(PHONE, "light", id="phone-light"),
-    pytest.param(DESK, "light", id="desk-light", marks=[pytest.mark.drill, pytest.mark.long]),
-    pytest.param(PHONE, "dark", id="phone-dark", marks=[pytest.mark.drill, pytest.mark.long]),
+    pytest.param(DESK, "light", id="desk-light", marks=pytest.mark.long),
+    pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.long),
 ]
 
 

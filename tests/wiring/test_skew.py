@@ -129,13 +129,14 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made.close()
 
 
-def test_ten_thousand_vectors_are_worked_out_again_bit_for_bit(home: Home) -> None:
-    Days(home).live(ANSWERS)
-    found = measure(home, ANSWERS * K, quiet)
+@pytest.mark.parametrize("answers", [100, pytest.param(ANSWERS, marks=pytest.mark.long)])
+def test_vectors_are_worked_out_again_bit_for_bit(home: Home, answers: int) -> None:
+    Days(home).live(answers)
+    found = measure(home, answers * K, quiet)
     assert found.examples == []
     assert not found.mismatches
     assert not found.passed_over
-    assert (found.answers, found.vectors) == (ANSWERS, ANSWERS * K)
+    assert (found.answers, found.vectors) == (answers, answers * K)
 
 
 def test_only_the_share_that_is_drawn_is_logged_and_nothing_by_default(tmp_path: Path) -> None:
