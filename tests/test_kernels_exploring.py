@@ -102,13 +102,18 @@ def test_candidates_are_drawn_as_in_the_plain_words_alone_and_in_a_batch(one: di
         assert chance.tobytes() == propensity[own].tobytes()
 
 
-@pytest.mark.parametrize("share", [0.15, 0.2, 0.37])
-def test_the_chance_that_is_noted_is_the_frequency_of_being_drawn(share: float) -> None:
-    random, times = np.random.default_rng(5), 20_000
-    weight = np.tile(random.random(15).astype(np.float32), (times, 1))
+def many(times: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+    """Give one list of ten places so many times, of 15 candidates: weights, who is shown, lengths."""
+    weight = np.tile(np.random.default_rng(seed).random(15).astype(np.float32), (times, 1))
     weight[:, :10] = 0  # those are shown
     weight[:, 14] = 8.0  # sure to be drawn
-    best, k = np.tile(np.arange(10, dtype=np.int32), (times, 1)), np.full(times, 10, np.int32)
+    return weight, np.tile(np.arange(10, dtype=np.int32), (times, 1)), np.full(times, 10, np.int32)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.2, 0.37])
+def test_the_chance_that_is_noted_is_the_frequency_of_being_drawn(share: float) -> None:
+    times = 20_000
+    weight, best, k = many(times, 5)
     pin, propensity = np.zeros(weight.shape, np.int16), np.ones(weight.shape, np.float32)
     kernels.explore(weight, best, k, share, np.arange(times, dtype=np.uint64) * 977, pin, propensity)
     for c in range(10, 15):
@@ -137,11 +142,8 @@ def test_the_chances_of_a_list_are_those_of_the_plain_words(one: dict, share: fl
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.2, 0.37])
 @pytest.mark.parametrize("pinned", [(), (9, 4)])
 def test_the_chances_of_a_list_are_the_frequencies_of_what_is_drawn(share: float, pinned: tuple[int, ...]) -> None:
-    random, times = np.random.default_rng(6), 8_000
-    weight = np.tile(random.random(15).astype(np.float32), (times, 1))
-    weight[:, :10] = 0  # those are shown
-    weight[:, 14] = 8.0  # sure to be drawn
-    best, k = np.tile(np.arange(10, dtype=np.int32), (times, 1)), np.full(times, 10, np.int32)
+    times = 8_000
+    weight, best, k = many(times, 6)
     pin, propensity = np.zeros(weight.shape, np.int16), np.ones(weight.shape, np.float32)
     for place in pinned:
         pin[:, place] = place + 1

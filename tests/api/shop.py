@@ -88,6 +88,14 @@ class Shop:
         self.service._parts.live.refresh()
         self.service.prepared.look()
 
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Put something, let it settle, and give what was said."""
+        answer = self.client.put(path, json=body)
+        assert answer.status_code == 200, answer.text
+        self.settle()
+        said: dict[str, Any] = answer.json()
+        return said
+
     def ask(self, **asked: Any) -> dict[str, Any]:
         """Give the answer to a question."""
         answer = self.client.post("/v1/recommendations", json=asked)

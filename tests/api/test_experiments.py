@@ -23,11 +23,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "experiments" / "sour
 
 
 def put(shop: Shop, name: str, **body: Any) -> dict[str, Any]:
-    answer = shop.client.put(f"/v1/experiments/{name}", json=body)
-    assert answer.status_code == 200, answer.text
-    shop.settle()
-    said: dict[str, Any] = answer.json()
-    return said
+    return shop.put(f"/v1/experiments/{name}", body)
 
 
 def kept(said: dict[str, Any]) -> Experiment:

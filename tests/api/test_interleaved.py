@@ -34,11 +34,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, metrics: Metrics) -> Iterator
 
 
 def put(shop: Shop, name: str, **body: Any) -> dict[str, Any]:
-    answer = shop.client.put(f"/v1/experiments/{name}", json=body)
-    assert answer.status_code == 200, answer.text
-    shop.settle()
-    said: dict[str, Any] = answer.json()
-    return said
+    return shop.put(f"/v1/experiments/{name}", body)
 
 
 def stop(shop: Shop, name: str) -> None:
@@ -55,13 +51,18 @@ def logged(shop: Shop, count: int) -> dict[str, Exposure]:
 
 def lived(shop: Shop, name: str, users: int, seed: int) -> None:
     """Let users ask for two items and click books: what the second arm shows first."""
-    drawn, written = random.Random(seed), shop.service._parts.exposures.written
+    written = shop.service._parts.exposures.written
+
+    def luck(user: int, item_id: str) -> float:
+        """Give a number that hangs on nothing that is drawn anew in each run, such as who picks first."""
+        return random.Random(f"{seed}/{user}/{item_id}").random()
+
     for number in range(users):
         said = shop.ask(user_id=f"{name}-{number}", num_results=2, explain=False)
         events = [
             {"user_id": f"{name}-{number}", "action": "click", "item_id": item["item_id"],
              "recommendation_id": said["recommendation_id"]}
-            for item in said["items"] if drawn.random() < (0.6 if item["item_id"] in BOOKS else 0.3)
+            for item in said["items"] if luck(number, item["item_id"]) < (0.6 if item["item_id"] in BOOKS else 0.3)
         ]  # fmt: skip
         if events:
             assert shop.client.post("/v1/events", json=events).status_code == 202

@@ -15,11 +15,7 @@ ADS = {"kind": "sponsored", "item_ids": ["dune", "arrakis"], "quota": 2, "label"
 
 
 def put(shop: Shop, name: str, **body: Any) -> dict[str, Any]:
-    answer = shop.client.put(f"/v1/lists/{name}", json=body)
-    assert answer.status_code == 200, answer.text
-    shop.settle()
-    said: dict[str, Any] = answer.json()
-    return said
+    return shop.put(f"/v1/lists/{name}", body)
 
 
 def test_a_list_lives_from_put_to_delete(shop: Shop) -> None:

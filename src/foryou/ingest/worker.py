@@ -200,9 +200,8 @@ class Worker:
         for stream in BY_USER:
             ends = self._log.ends(stream, exact=False)
             stands = {one: self._position(one)[stream] for one in own}
-            if any(
-                stood > ends.get(one, -1) for one, stood in stands.items()
-            ):  # or another worker was faster than ends
+            if any(stood > ends.get(one, -1) for one, stood in stands.items()):
+                # asked again, for another worker may have folded what came since `ends`
                 _must_not_be_ahead(stream, stands, self._log.ends(stream, exact=False))
             left[stream] = sum(ends[one] - stood for one, stood in stands.items() if one in ends)
         if self._items:

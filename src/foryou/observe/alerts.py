@@ -233,10 +233,8 @@ def rules() -> str:
         "    rules:",
     )
     rules = (*map(_record, RECORDED), *map(_alert, ALERTS))
-    return (
-        "\n".join([*head, *(f"      {'  ' if at else '- '}{line}" for rule in rules for at, line in enumerate(rule))])
-        + "\n"
-    )
+    lines = (f"      {'  ' if place else '- '}{line}" for rule in rules for place, line in enumerate(rule))
+    return "\n".join([*head, *lines]) + "\n"
 
 
 def _record(one: Recorded) -> Iterator[str]:

@@ -28,6 +28,14 @@ class Logged:
     value: Floats | None = None
     cluster: NDArray[np.int64] | None = None
 
+    def part(self, rows: NDArray[np.bool_]) -> "Logged":
+        """Give some of the rounds.  rows bool [n]"""
+        return Logged(
+            self.reward[rows], self.chance[rows], self.wanted[rows],
+            None if self.guess is None else self.guess[rows], None if self.value is None else self.value[rows],
+            None if self.cluster is None else self.cluster[rows],
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

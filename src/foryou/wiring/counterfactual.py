@@ -243,8 +243,8 @@ def _told(rounds: _Rounds, answers: int, passed: dict[str, int]) -> Judged:
         answers=answers, passed_over=passed, shown=len(user), clicks=int(columns["reward"].sum()),
         supported=_share(supported, mass), logged=_itself(log), lists=_estimated(log, mass),
         explored_shown=int(by_chance.sum()), explored_supported=_share(supported[by_chance], mass[by_chance]),
-        explored_logged=_itself(_only(log, by_chance)) if some else None,
-        explored=_estimated(_only(log, by_chance), mass[by_chance]) if some else None,
+        explored_logged=_itself(log.part(by_chance)) if some else None,
+        explored=_estimated(log.part(by_chance), mass[by_chance]) if some else None,
     )  # fmt: skip
 
 
@@ -261,11 +261,6 @@ def _scales(
 
 def _share(of: Floats, all_: Floats) -> float:
     return float(of.sum() / all_.sum()) if all_.any() else 0.0
-
-
-def _only(log: Logged, part: NDArray[np.bool_]) -> Logged:
-    columns = (log.reward, log.chance, log.wanted, log.guess, log.value, log.cluster)
-    return Logged(*(None if column is None else column[part] for column in columns))  # type: ignore[arg-type]
 
 
 def _itself(log: Logged) -> Estimate:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 NICE = 10
@@ -21,8 +22,9 @@ def aside(work: Callable[[], Result]) -> Result:
     """
 
     def nice() -> None:
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with suppress(OSError):  # where it may not be changed, it starts as any other
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
     with ThreadPoolExecutor(1, "aside", initializer=nice) as pool:
         return pool.submit(work).result()

@@ -177,6 +177,9 @@ class _Counts:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._begin()
+
+    def _begin(self) -> None:
         self._store = SqliteFeatures(":memory:", ManualClock(0))
         self._token = self._store.lease("rewound", 10**15)
         self._at: Position = {}
@@ -213,7 +216,7 @@ class _Counts:
 
     def _begin_anew(self) -> None:
         self._store.close()
-        self.__init__(self._home)  # type: ignore[misc]
+        self._begin()
 
     def _fold(self, batch: list[Entry]) -> None:
         partition = batch[0].partition
